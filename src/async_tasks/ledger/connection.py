@@ -1,0 +1,113 @@
+"""One way to talk to the store: scripts by name, bounded waiting, and one error when it does not answer."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError as RedisConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TimeoutError as RedisTimeoutError,
+)
+from redis.retry import Retry
+
+from async_tasks.errors import StoreUnavailable
+from async_tasks.ledger.record import MOVES
+
+T = TypeVar("T")
+
+#: Of every key. The number is the version of the layout.
+PREFIX: Final = "at:1:"
+#: Entries kept of a record's timeline; past it the middle is elided.
+TIMELINE_CAP: Final = 50
+#: Changes kept for readers that come back with a Last-Event-ID.
+STREAM_CAP: Final = 10_000
+
+#: What a store that is away, starting, full or failing over answers; asking again later may succeed.
+TRANSIENT: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
+
+
+@cache
+def script_source(name: str) -> str:
+    """The whole text of one script: tables from Python, what all share, and its own part."""
+    folder = files("async_tasks.ledger") / "scripts"
+    legal = ", ".join(
+        f"{state} = {{ {', '.join(f'{target} = true' for target in sorted(targets))} }}" for state, targets in MOVES.items()
+    )
+    return "\n".join(
+        [
+            f"local LEGAL = {{ {legal} }}",
+            f"local TIMELINE_CAP, STREAM_CAP = {TIMELINE_CAP}, {STREAM_CAP}",
+            (folder / "common.lua").read_text(),
+            (folder / f"{name}.lua").read_text(),
+        ]
+    )
+
+
+class StoreConnection:
+    """A pool of connections to the store, and how long a caller is prepared to wait for it.
+
+    Args:
+        url: ``redis://`` or ``rediss://``, password included.
+        timeout: seconds that one command may take.
+        patience: seconds that a call goes on trying while the store does not answer; None: for ever. A web
+            process has little, so that it can answer 503; a worker has much, so that no result is lost.
+    """
+
+    def __init__(self, url: str, *, timeout: float, patience: float | None) -> None:
+        self.url = url
+        self.timeout = timeout
+        self.patience = patience
+        # Trying again is decided here, in one place: redis-py's own retries would multiply the bound.
+        self.client: redis.Redis = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, 2.0),
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=30,
+        )
+        self._scripts: dict[str, Any] = {}
+
+    def script(self, name: str, *args: Any) -> Any:
+        """Run one of ``scripts/*.lua``.
+
+        Raises:
+            StoreUnavailable: if the store did not answer within the patience.
+        """
+        script = self._scripts.get(name)
+        if script is None:
+            script = self._scripts[name] = self.client.register_script(script_source(name))
+        return self.call(lambda: script(keys=[PREFIX], args=args))
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call ``function``, again while the store is away, within the patience.
+
+        Raises:
+            StoreUnavailable: if the store did not answer within the patience.
+        """
+        started = time.monotonic()
+        pause = 0.02
+        while True:
+            try:
+                return function()
+            except TRANSIENT as exc:
+                waited = time.monotonic() - started
+                if self.patience is not None and waited + pause > self.patience:
+                    raise StoreUnavailable(
+                        f"The store did not answer within {self.patience:g} s: {type(exc).__name__}: {exc}"
+                    ) from exc
+                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads callers, guards nothing
+                pause = min(pause * 2, 1.0)
+
+    def close(self) -> None:
+        """Give the connections back to the system."""
+        self.client.close()

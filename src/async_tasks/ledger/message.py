@@ -1,0 +1,86 @@
+"""What is recorded and published: the draft of a record, and the message exactly as the broker takes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgpack
+
+from async_tasks.ledger.record import VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A message exactly as the broker takes it, so that it can be published later, and again."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    headers: Mapping[str, Any]
+    properties: Mapping[str, Any]
+
+    def pack(self) -> bytes:
+        """As stored beside an unfinished record."""
+        packed: bytes = msgpack.packb(
+            [self.exchange, self.routing_key, self.body, json.dumps(self.headers), json.dumps(self.properties)]
+        )
+        return packed
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Envelope:
+        """The inverse of :meth:`pack`."""
+        exchange, routing_key, body, headers, properties = msgpack.unpackb(raw)
+        return cls(
+            exchange=exchange,
+            routing_key=routing_key,
+            body=body,
+            headers=json.loads(headers),
+            properties=json.loads(properties),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is recorded of a submission. ``args`` is any JSON value."""
+
+    id: str
+    name: str
+    queue: str
+    args: Any = None
+    generation: int = 1
+    priority: int | None = None
+    submitted_by: str | None = None
+    parent_id: str | None = None
+    root_id: str | None = None
+    group_id: str | None = None
+    replay_of: str | None = None
+    batch_id: str | None = None
+    expires_at: int | None = None
+    followers: Sequence[Draft] = field(default=())  # members of its canvas that wait for it
+
+    def document(self) -> bytes:
+        """As the scripts take it: without what is None."""
+        values = {name: getattr(self, name) for name in _DRAFT_FIELDS}
+        values["args"] = dumps(self.args)
+        if self.followers:
+            values["followers"] = [follower.id for follower in self.followers]
+        return pack({"v": VERSION} | values)
+
+
+_DRAFT_FIELDS: Final = (
+    "id", "name", "queue", "generation", "priority", "submitted_by", "parent_id", "root_id", "group_id", "replay_of", "batch_id", "expires_at",
+)  # fmt: skip
+
+
+def pack(values: Mapping[str, Any]) -> bytes:
+    """A document as the scripts take it; what is None is left out."""
+    packed: bytes = msgpack.packb({name: value for name, value in values.items() if value is not None})
+    return packed
+
+
+def dumps(value: Any) -> str | None:
+    """JSON text of a value; None stays None, as "nothing is known"."""
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

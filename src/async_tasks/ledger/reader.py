@@ -1,0 +1,164 @@
+"""Reading the ledger: records, indexes, the store's clock and the stream of changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgpack
+
+from async_tasks.errors import StoreUnavailable
+from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
+from async_tasks.ledger.record import Change, Record, State
+
+
+class Reader:
+    """Reads; every method raises StoreUnavailable when the store does not answer in time."""
+
+    def __init__(self, connection: StoreConnection) -> None:
+        self.connection = connection
+        self.client = connection.client
+        self._waker: Any = None
+
+    def ping(self) -> None:
+        """Ask whether the store is there."""
+        self.connection.call(self.client.ping)
+
+    def now(self) -> int:
+        """The store's clock, milliseconds since the epoch."""
+        seconds, micros = self.connection.call(self.client.time)  # type: ignore[misc]
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def get(self, task_id: str) -> Record | None:
+        """The record of that id."""
+        return next(iter(self.get_many([task_id]).values()), None)
+
+    def get_many(self, ids: Sequence[str]) -> dict[str, Record]:
+        """The records of those ids that have one."""
+        if not ids:
+            return {}
+        keys = [f"{PREFIX}task:{task_id}" for task_id in ids]
+        raws: Any = self.connection.call(lambda: self.client.mget(keys))
+        return {found.id: found for raw in raws if raw and (found := record(raw))}
+
+    def newest(
+        self, index: str, *, since: int | None, until: int | None, before: tuple[int, str] | None, count: int
+    ) -> list[tuple[int, str]]:
+        """Ids of an index (``all``, ``state:…``, ``name:…``), newest first, with their times of submission.
+
+        Args:
+            index: which index.
+            since: not older than that, milliseconds since the epoch.
+            until: not newer than that.
+            before: strictly after this (time, id) in the order newest first.
+            count: at most so many.
+        """
+        top: Any = "+inf" if until is None else until
+        if before is not None:
+            top = before[0] if until is None else min(before[0], until)
+        low: Any = "-inf" if since is None else since
+        key = f"{PREFIX}idx:{index}"
+        found: list[tuple[int, str]] = []
+        offset = 0
+        while len(found) < count:
+            chunk: Any = self.connection.call(
+                lambda start=offset: self.client.zrevrangebyscore(key, top, low, start=start, num=count, withscores=True)  # type: ignore[misc]
+            )
+            entries = [(int(score), member.decode()) for member, score in chunk]
+            # Records of the same millisecond are ordered by id, both here and in the store.
+            found += [entry for entry in entries if before is None or entry < before]
+            if len(chunk) < count:
+                break
+            offset += count
+        return found[:count]
+
+    def count(self, index: str) -> int:
+        """How many ids an index holds."""
+        counted: Any = self.connection.call(lambda: self.client.zcard(f"{PREFIX}idx:{index}"))
+        return int(counted)
+
+    def waits_longer_than(self, queue: str, seconds: float) -> bool:
+        """Whether a record has been in this queue for that long."""
+
+        def oldest() -> bool:
+            head: Any = self.client.zrange(f"{PREFIX}waiting:{queue}", 0, 0, withscores=True)
+            if not head:
+                return False
+            now: Any = self.client.time()
+            return bool(now[0] + now[1] / 1e6 - head[0][1] / 1000 >= seconds)
+
+        return self.connection.call(oldest)
+
+    def sleep_until_woken(self, seconds: float) -> None:
+        """Wait until a record has become due soon, at most so long. For one caller per process."""
+        if self._waker is None:
+            self._waker = self.client.pubsub(ignore_subscribe_messages=True)
+            self.connection.call(lambda: self._waker.subscribe(f"{PREFIX}wake"))
+        deadline = time.monotonic() + seconds
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                if self._waker.get_message(timeout=left) is not None:
+                    return
+        except TRANSIENT as exc:
+            self._waker.close()
+            self._waker = None
+            raise StoreUnavailable(f"The store went away: {exc}") from exc
+
+    def wait_for_end(self, task_id: str, timeout: float) -> Record | None:
+        """The record as soon as it is final, or as it is after ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        # Listen before looking: an end in between must not be missed.
+        with self.client.pubsub(ignore_subscribe_messages=True) as listener:
+            self.connection.call(lambda: listener.subscribe(f"{PREFIX}celery-task-meta-{task_id}"))
+            try:
+                while True:
+                    # The confirmation of the subscription is read before the record is.
+                    listener.get_message(timeout=0.05)
+                    found = self.get(task_id)
+                    left = deadline - time.monotonic()
+                    if found is None or found.finished or left <= 0:
+                        return found
+                    # In steps, so that a lost message costs a second, not the wait.
+                    listener.get_message(timeout=min(left, 1.0))
+            except TRANSIENT as exc:
+                raise StoreUnavailable(f"The store went away: {exc}") from exc
+
+    def latest_change(self) -> str:
+        """The place of the newest change in the stream."""
+        last: Any = self.connection.call(lambda: self.client.xrevrange(f"{PREFIX}changes", count=1))
+        return str(last[0][0].decode()) if last else "0-0"
+
+    def oldest_change(self) -> str | None:
+        """The place of the oldest change still kept."""
+        first: Any = self.connection.call(lambda: self.client.xrange(f"{PREFIX}changes", count=1))
+        return str(first[0][0].decode()) if first else None
+
+    def changes(self, after: str, *, block: float, count: int) -> list[Change]:
+        """Changes after that place; waits for one at most ``block`` seconds (0: not at all)."""
+        # The socket's own timeout must not end the wait.
+        block_ms = int(min(block, self.connection.timeout * 0.8) * 1000) if block > 0 else None
+        answer: Any = self.connection.call(
+            lambda: self.client.xread({f"{PREFIX}changes": after}, count=count, block=block_ms)
+        )
+        return list(_changes(answer))
+
+
+def _changes(answer: Any) -> Iterator[Change]:
+    streams = answer.items() if isinstance(answer, dict) else answer or ()
+    for _, entries in streams:
+        batches = entries if entries and isinstance(entries[0], list) else [entries]
+        for cursor, fields in (entry for batch in batches for entry in batch):
+            yield Change(
+                cursor.decode(),
+                fields[b"id"].decode(),
+                fields[b"name"].decode(),
+                State(fields[b"state"].decode()),
+                fields[b"event"].decode(),
+                int(fields[b"at"]),
+            )
+
+
+def record(raw: bytes) -> Record | None:
+    """The record of a stored document; None of none."""
+    return Record.from_document(msgpack.unpackb(raw)) if raw else None

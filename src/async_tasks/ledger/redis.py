@@ -1,0 +1,206 @@
+"""The ledger itself: one round trip a move, compare-and-set in Lua with the store's clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+from async_tasks.errors import AlreadyFinished, UnknownRecord
+from async_tasks.ledger.message import Draft, Envelope, dumps, pack
+from async_tasks.ledger.reader import Reader
+from async_tasks.ledger.reader import record as _record
+from async_tasks.ledger.record import VERSION, Progress, Record, State
+
+#: Seconds for which a trimmed id is still known as done: longer than any broker redelivers.
+TOMBSTONE: Final = 30 * 86400
+
+Kind = Literal["new", "retry", "replace"]
+Ended = Literal["done", "again", "refused", "created"]
+Heard = Literal["ok", "cancel", "lost"]
+Verdict = Literal["run", "unknown", "gone", "finished", "stale", "held", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a submission: its record, and whether the caller is to publish it now.
+
+    ``outcome``: "recorded"; "again": the same call once more; "known": that id has its record already and
+    nothing was changed; "lost": a retry or replacement of a task whose claim is another's by now.
+    """
+
+    outcome: Literal["recorded", "again", "known", "lost"]
+    record: Record | None
+    publish_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The answer to a worker that wants to run a message."""
+
+    verdict: Verdict
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a dispatcher took: messages by id, and the seconds until the next is due (None: nothing is)."""
+
+    envelopes: dict[str, Envelope]
+    next_in: float | None
+
+
+class Ledger(Reader):
+    """Moves of records. Every method raises StoreUnavailable when the store does not answer in time."""
+
+    # -- the door ------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        draft: Draft,
+        envelope: Envelope,
+        *,
+        grace: float,
+        due_at: int | None = None,
+        delay: float | None = None,
+        expires_at: int | None = None,
+        expires_in: float | None = None,
+        kind: Kind = "new",
+        token: str = "",
+    ) -> Submitted:
+        """Record a submission with its message, before it is published.
+
+        Args:
+            draft: what to record.
+            envelope: what to publish.
+            grace: seconds that the caller has to publish it, before a dispatcher does.
+            due_at: milliseconds since the epoch before which it is not to run.
+            delay: the same as seconds from now, by the store's clock.
+            expires_at: milliseconds since the epoch after which it is not to start.
+            expires_in: the same as seconds from now.
+            kind: whether the running task that holds ``token`` sends its own id again.
+            token: that task's claim.
+        """
+        outcome, raw, now = self.connection.script(
+            "submit",
+            draft.document(),
+            envelope.pack(),
+            _ms(due_at),
+            _ms(delay, 1000),
+            _ms(expires_at),
+            _ms(expires_in, 1000),
+            _ms(grace, 1000),
+            kind,
+            token,
+            *(follower.document() for follower in draft.followers),
+        )
+        return Submitted(outcome.decode(), _record(raw), bool(now))
+
+    def published(self, confirmed: Iterable[tuple[str, str]]) -> None:
+        """Note that the broker has these messages: pairs of id and queue."""
+        flat = [part for pair in confirmed for part in pair]
+        if flat:
+            self.connection.script("published", *flat)
+
+    def cancel(self, task_id: str) -> Record:
+        """Revoke a waiting record, or ask a running one to stop.
+
+        Raises:
+            UnknownRecord: if there is no such record.
+            AlreadyFinished: if it is final.
+        """
+        outcome, raw = self.connection.script("cancel", task_id)
+        record = _record(raw)
+        if record is None:
+            raise UnknownRecord(task_id)
+        if outcome == b"finished":
+            raise AlreadyFinished(task_id, record.state)
+        return record
+
+    # -- the worker ----------------------------------------------------------------------------------
+
+    def claim(self, task_id: str, generation: int, *, owner: str, token: str, worker: str, lease: float, max_losses: int) -> Claim:
+        """Ask to run a message; only on the verdict "run" may it be run, until the lease (seconds) runs out."""
+        verdict, raw = self.connection.script(
+            "claim", task_id, generation, owner, token, worker, _ms(lease, 1000), max_losses
+        )
+        return Claim(verdict.decode(), _record(raw))
+
+    def adopt(self, draft: Draft, envelope: Envelope) -> None:
+        """Record a message that came without a record; nothing if there is one after all."""
+        self.connection.script("adopt", draft.document(), envelope.pack())
+
+    def finish(
+        self,
+        task_id: str,
+        state: State,
+        *,
+        owner: str = "",
+        token: str = "",
+        result: str | None = None,
+        error: Mapping[str, Any] | None = None,
+        exception: Any = None,
+        children: Any = None,
+        detail: str = "",
+        name: str = "unknown",
+        queue: str = "",
+        revoke_followers: bool = False,
+    ) -> Ended:
+        """End a record; "refused" if it is another's by now, or final. ``result`` is JSON text."""
+        fields = {
+            "v": VERSION,
+            "name": name,
+            "queue": queue,
+            "result": result,
+            "error": dumps(error),
+            "exception": dumps(exception),
+            "children": dumps(children or None),
+        }
+        answer: bytes = self.connection.script(
+            "finish", task_id, state, owner, token, pack(fields), detail, int(revoke_followers)
+        )
+        return cast(Ended, answer.decode())
+
+    def note(self, task_id: str, event: str = "", detail: str = "", *, error: Any = None, exception: Any = None) -> None:
+        """Add an event to an unfinished record's timeline, or the error that a retry follows."""
+        fields = {"error": dumps(error), "exception": dumps(exception)}
+        self.connection.script("note", task_id, event, detail, pack(fields) if error or exception else "")
+
+    def progress(self, task_id: str, token: str, progress: Progress) -> Heard:
+        """Store how far a running task is; tells whether it has been asked to stop."""
+        answer: bytes = self.connection.script("progress", task_id, token, json.dumps(progress))
+        return cast(Heard, answer.decode())
+
+    def renew(self, owner: str, lease: float, ids: Iterable[str]) -> list[str]:
+        """Say that these still run; the answer is those that have been asked to stop."""
+        return [raw.decode() for raw in self.connection.script("renew", owner, _ms(lease, 1000), *ids)]
+
+    def hand_back(self, task_id: str, owner: str, why: str, max_losses: int) -> State | None:
+        """Give a running record back to be run again; its state then, or None if it is not this worker's."""
+        raw = self.connection.script("hand_back", task_id, owner, why, max_losses).decode()
+        return State(raw) if raw else None
+
+    # -- the dispatcher ------------------------------------------------------------------------------
+
+    def take_due(self, *, limit: int, lease: float, take_over: bool, max_losses: int) -> Due:
+        """Take what is due to be published, end what has expired, and take over what has lost its worker."""
+        first, *pairs = self.connection.script("take", limit, _ms(lease, 1000), int(take_over), max_losses)
+        envelopes = {pairs[i].decode(): Envelope.unpack(pairs[i + 1]) for i in range(0, len(pairs), 2)}
+        return Due(envelopes, None if first < 0 else first / 1000)
+
+    def republish_vanished(self, queue: str, *, older_than: float, limit: int) -> int:
+        """Make records due that wait in a queue known to be empty; how many."""
+        return int(self.connection.script("vanished", queue, _ms(older_than, 1000), limit))
+
+    def trim(self, *, older_than: float, limit: int = 500) -> int:
+        """Remove records that finished longer ago than that; how many."""
+        return int(self.connection.script("trim", _ms(older_than, 1000), limit, TOMBSTONE))
+
+    def forget(self, task_id: str) -> None:
+        """Remove one finished record."""
+        self.connection.script("trim", 0, 0, TOMBSTONE, task_id)
+
+
+def _ms(value: float | None, factor: int = 1) -> int | str:
+    return "" if value is None else round(value * factor)

@@ -1,0 +1,146 @@
+-- Shared by every script of the ledger; the loader puts LEGAL (from record.MOVES), TIMELINE_CAP and
+-- STREAM_CAP before it. KEYS[1] is the prefix of all keys: keys are computed from it, so a Cluster is
+-- not supported. Times are milliseconds by the store's clock, never that of a web or worker host.
+--
+--   task:<id>         the record, MessagePack
+--   msg:<id>          the exact message, while the record is unfinished
+--   idx:all, idx:state:<state>, idx:name:<name>     ids by time of submission
+--   due               ids that somebody must publish, by when
+--   waiting:<queue>   ids that are in the broker, by when they were put there
+--   leases            ids that run, by when their worker is given up
+--   expiring          unfinished ids with an expiry, by when
+--   finished          ids by time of finish, for the trimmer
+--   gone:<id>         tombstone of a trimmed record
+--   changes           stream of every change;  wake: channel that wakes dispatchers
+--
+-- An unfinished record is in exactly one of due, waiting and leases, but for placeholders.
+local P = KEYS[1]
+local TIME = redis.call('TIME')
+local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
+-- A dispatcher looks at its own once a second; only what is due sooner must wake it.
+local DISPATCHER_NAP = 1100
+
+local function load_record(id)
+  local raw = redis.call('GET', P .. 'task:' .. id)
+  if raw then return cmsgpack.unpack(raw) end
+end
+
+local function save_record(r)
+  local raw = cmsgpack.pack(r)
+  redis.call('SET', P .. 'task:' .. r.id, raw)
+  return raw
+end
+
+local function is_final(r)
+  return next(LEGAL[r.state]) == nil
+end
+
+local function note(r, event, fields)
+  local entry = fields or {}
+  entry.at = NOW
+  entry.event = event
+  local timeline = r.timeline or {}
+  timeline[#timeline + 1] = entry
+  if #timeline > TIMELINE_CAP then
+    -- The beginning and the end tell most: what is dropped is the oldest of the middle.
+    r.elided = (r.elided or 1) + 1
+    local gap = math.floor(TIMELINE_CAP / 4)
+    table.remove(timeline, gap + 1)
+    timeline[gap] = { at = timeline[gap].at, event = 'elided', detail = r.elided .. ' events left out' }
+  end
+  r.timeline = timeline
+end
+
+local function announce(r, event)
+  redis.call('XADD', P .. 'changes', 'MAXLEN', '~', STREAM_CAP, '*',
+    'id', r.id, 'name', r.name, 'state', r.state, 'event', event, 'at', string.format('%.0f', NOW))
+end
+
+-- Take the record out of whatever waits for something to happen to it.
+local function displace(r)
+  redis.call('ZREM', P .. 'due', r.id)
+  redis.call('ZREM', P .. 'waiting:' .. r.queue, r.id)
+  redis.call('ZREM', P .. 'leases', r.id)
+end
+
+local function publish_at(r, at)
+  displace(r)
+  redis.call('ZADD', P .. 'due', at, r.id)
+  if at - NOW < DISPATCHER_NAP then redis.call('PUBLISH', P .. 'wake', '1') end
+end
+
+-- The only place where a state changes. Returns false, changing nothing, if the move is not legal.
+local function enter(r, state, event, fields)
+  if r.state ~= state then
+    if r.state then
+      if not LEGAL[r.state][state] then return false end
+      redis.call('ZREM', P .. 'idx:state:' .. r.state, r.id)
+    end
+    r.state = state
+    redis.call('ZADD', P .. 'idx:state:' .. state, r.submitted_at, r.id)
+  end
+  note(r, event, fields)
+  if is_final(r) then
+    displace(r)
+    r.finished_at = NOW
+    r.claim = nil
+    r.placeholder = nil
+    redis.call('DEL', P .. 'msg:' .. r.id)
+    if r.expires_at then redis.call('ZREM', P .. 'expiring', r.id) end
+    redis.call('ZADD', P .. 'finished', NOW, r.id)
+    -- Clients that wait by AsyncResult.get() listen on the channel of Celery's Redis backend.
+    redis.call('PUBLISH', P .. 'celery-task-meta-' .. r.id, r.id)
+  end
+  announce(r, event)
+  return true
+end
+
+local function set_exception(r, module, type, message)
+  r.error = cjson.encode({
+    type = module .. '.' .. type, message = message, traceback = cjson.null, fingerprint = module .. '.' .. type,
+  })
+  r.exception = cjson.encode({ exc_type = type, exc_message = { message }, exc_module = module })
+end
+
+-- Members of a canvas that waited for this one will never be sent.
+local function revoke_followers(r)
+  for _, id in ipairs(r.followers or {}) do
+    local follower = load_record(id)
+    if follower and follower.placeholder and not is_final(follower) then
+      set_exception(follower, 'celery.exceptions', 'TaskRevokedError', 'task ' .. r.id .. ', which it waited for, ended as ' .. r.state)
+      enter(follower, 'REVOKED', 'revoked', { detail = 'task ' .. r.id .. ' ended as ' .. r.state })
+      save_record(follower)
+    end
+  end
+end
+
+local function revoke(r, event, why)
+  set_exception(r, 'celery.exceptions', 'TaskRevokedError', why)
+  enter(r, 'REVOKED', event, { detail = why })
+  revoke_followers(r)
+end
+
+local function fail(r, event, module, type, message)
+  set_exception(r, module, type, message)
+  enter(r, 'FAILURE', event, { detail = message })
+  revoke_followers(r)
+end
+
+local function expired(r)
+  return r.expires_at and r.expires_at <= NOW
+end
+
+-- A running record has lost its worker: back to PENDING, or FAILURE after too many losses.
+local function lose(r, event, why, max_losses)
+  r.losses = (r.losses or 0) + 1
+  local fields = { worker = r.worker, attempt = r.attempts, detail = why }
+  r.claim = nil
+  redis.call('ZREM', P .. 'leases', r.id)
+  if r.cancel_requested then
+    revoke(r, 'cancelled', 'cancelled; ' .. why)
+  elseif r.losses >= max_losses then
+    fail(r, event, 'billiard.exceptions', 'WorkerLostError', 'worker lost ' .. r.losses .. ' times')
+  else
+    enter(r, 'PENDING', event, fields)
+  end
+end

@@ -1,0 +1,84 @@
+-- Record a submission before it is published.
+-- ARGV: document, message, due at, delay, expires at, expires in, publish grace (all ms, '' for none),
+--       kind ('new', 'retry' or 'replace'), token of the sender's own claim, placeholder documents…
+-- A known id is recorded again only by its own running task (a retry or a replacement) or where it
+-- was a placeholder. Returns {outcome, record, publish now}.
+local doc = cmsgpack.unpack(ARGV[1])
+local message, kind, token = ARGV[2], ARGV[8], ARGV[9]
+local due = tonumber(ARGV[3])
+if ARGV[4] ~= '' then due = NOW + tonumber(ARGV[4]) end
+local expires = tonumber(ARGV[5])
+if ARGV[6] ~= '' then expires = NOW + tonumber(ARGV[6]) end
+local grace = tonumber(ARGV[7])
+
+local function index(r)
+  redis.call('ZADD', P .. 'idx:all', r.submitted_at, r.id)
+  redis.call('ZADD', P .. 'idx:name:' .. r.name, r.submitted_at, r.id)
+end
+
+local r = load_record(doc.id)
+if r then
+  local resend = r.state == 'STARTED' and r.claim and r.claim.token == token and kind ~= 'new'
+  if not resend and not (r.placeholder and not is_final(r)) then
+    -- The same call again after a lost answer is welcome; anything else changes nothing.
+    local again = r.generation == doc.generation and r.state == 'PENDING'
+    return { again and 'again' or 'known', cmsgpack.pack(r), again and 1 or 0 }
+  end
+  if r.name ~= doc.name then
+    redis.call('ZREM', P .. 'idx:name:' .. r.name, r.id)
+  end
+  displace(r)
+  for _, field in ipairs({ 'name', 'args', 'queue', 'priority', 'generation', 'followers' }) do
+    r[field] = doc[field]
+  end
+  r.placeholder, r.claim = nil, nil
+  index(r)
+else
+  if kind ~= 'new' then return { 'lost', '', 0 } end
+  r = doc
+  r.submitted_at = NOW
+  index(r)
+end
+
+if expires then
+  r.expires_at = expires
+  redis.call('ZADD', P .. 'expiring', expires, r.id)
+end
+redis.call('SET', P .. 'msg:' .. r.id, message)
+
+for i = 10, #ARGV do
+  local placeholder = cmsgpack.unpack(ARGV[i])
+  if redis.call('EXISTS', P .. 'task:' .. placeholder.id) == 0 then
+    placeholder.submitted_at = NOW
+    placeholder.placeholder = true
+    index(placeholder)
+    enter(placeholder, 'PENDING', 'submitted', { detail = 'waits for ' .. r.id })
+    save_record(placeholder)
+  end
+end
+
+r.due_at = nil
+local now = false
+if expired(r) then
+  if not r.state then enter(r, 'PENDING', 'submitted') end
+  revoke(r, 'expired', 'expired before it was submitted')
+elseif kind == 'retry' then
+  r.due_at = due or NOW
+  enter(r, 'RETRY', 'retry', { attempt = r.attempts })
+  publish_at(r, r.due_at)
+elseif due and due > NOW then
+  r.due_at = due
+  if r.state then
+    -- A member of a canvas that already has its record: PENDING it stays, and is published when due.
+    enter(r, 'PENDING', 'delayed')
+  else
+    enter(r, 'SCHEDULED', 'submitted')
+  end
+  publish_at(r, due)
+else
+  enter(r, 'PENDING', kind == 'replace' and 'replaced' or (r.timeline and 'sent' or 'submitted'))
+  -- Whoever sends it now has this long; then it is a dispatcher's.
+  publish_at(r, NOW + grace)
+  now = true
+end
+return { 'recorded', save_record(r), now and 1 or 0 }
