@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from async_tasks.addresses import is_loopback, mask_url, with_scheme
 from async_tasks.errors import ConfigurationError
 
 ENV_PREFIX = "ASYNC_TASKS_"
@@ -23,7 +22,7 @@ QUEUE = "celery_see"
 
 #: Where the embedded store says how to reach it, inside the data folder (mode 0600: it holds a password).
 EMBEDDED_FILE = "embedded.json"
-SECRET_KEY_FILE = "secret.key"
+SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -62,27 +61,54 @@ class Settings(BaseSettings):
 
     concurrency: int = Field(4, ge=1, le=1024, description="Tasks that one worker runs at a time")
     task_time_limit: float = Field(
-        1500, gt=0, description="Seconds after which a task without a limit of its own is ended; stay below the broker's consumer timeout (30 minutes)"
+        1500,
+        gt=0,
+        description="Seconds after which a task without a limit of its own is ended; "
+        "stay below the broker's consumer timeout (30 minutes)",
     )
     shutdown_grace: float = Field(
-        10, ge=0, description="Seconds that running tasks get to finish when a worker stops; then they are handed back"
+        10,
+        ge=0,
+        description="Seconds that running tasks get to finish when a worker stops; then they are handed back",
     )
-    lease: float = Field(4, ge=1, le=300, description="Seconds without a sign of life after which a worker's task is given to another")
+    lease: float = Field(
+        4,
+        ge=1,
+        le=300,
+        description="Seconds without a sign of life after which a worker's task is given to another",
+    )
     max_losses: int = Field(5, ge=1, le=100, description="How often a task may lose its worker before it is a FAILURE")
-    retention: float = Field(7 * 86400, ge=1, description="Seconds that finished records are kept; unfinished ones never expire")
-    max_payload_bytes: int = Field(1 << 20, ge=1024, description="Largest arguments and largest result, as JSON, in bytes")
-    publish_timeout: float = Field(5, gt=0, le=60, description="Seconds that a submission waits for the broker before it is left to the dispatcher")
-    store_timeout: float = Field(2, gt=0, le=60, description="Seconds that a request waits for the store before it is answered 503")
+    retention: float = Field(
+        7 * 86400, ge=1, description="Seconds that finished records are kept; unfinished ones never expire"
+    )
+    max_payload_bytes: int = Field(
+        1 << 20, ge=1024, description="Largest arguments and largest result, as JSON, in bytes"
+    )
+    publish_timeout: float = Field(
+        5,
+        gt=0,
+        le=60,
+        description="Seconds that a submission waits for the broker before it is left to the dispatcher",
+    )
+    store_timeout: float = Field(
+        2, gt=0, le=60, description="Seconds that a request waits for the store before it is answered 503"
+    )
 
     smtp_url: SecretStr | None = Field(
-        None, description="`smtp://user:password@host:587` (STARTTLS when offered), `smtps://…:465`; none: `.eml` files in the outbox"
+        None,
+        description="`smtp://user:password@host:587` (STARTTLS when offered), `smtps://…:465`; "
+        "none: `.eml` files in the outbox",
     )
     smtp_timeout: float = Field(30, gt=0, le=600, description="Seconds that each step of an SMTP conversation may take")
     email_from: str = Field("async-tasks@localhost", description="Sender of the emails of `send_email`")
     email_outbox: Path | None = Field(None, description="Folder of `.eml` files; none: `outbox` in the data folder")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: for people on a terminal, JSON elsewhere")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: for people on a terminal, JSON elsewhere"
+    )
 
     @field_validator("modules", "queues", "allowed_hosts", mode="before")
     @classmethod
@@ -94,17 +120,17 @@ class Settings(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _known_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, ("amqp", "amqps", "redis", "rediss"))
+        return with_scheme(value, ("amqp", "amqps", "redis", "rediss"))
 
     @field_validator("redis_url")
     @classmethod
     def _known_store(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, ("redis", "rediss"))
+        return with_scheme(value, ("redis", "rediss"))
 
     @field_validator("smtp_url")
     @classmethod
     def _known_smtp(cls, value: SecretStr | None) -> SecretStr | None:
-        return _with_scheme(value, ("smtp", "smtps"))
+        return with_scheme(value, ("smtp", "smtps"))
 
     @field_validator("queues")
     @classmethod
@@ -144,12 +170,12 @@ class Settings(BaseSettings):
         try:
             url: str = json.loads(path.read_text())["url"]
         except (OSError, ValueError, KeyError):
-            raise ConfigurationError(
-                [
-                    f"No embedded store is running with the data folder {self.data_dir.absolute()}: "
-                    "start `async-tasks up` there first, or set ASYNC_TASKS_DATA_DIR, or set ASYNC_TASKS_BROKER_URL and ASYNC_TASKS_REDIS_URL"
-                ]
-            ) from None
+            problem = (
+                f"No embedded store is running with the data folder {self.data_dir.absolute()}: "
+                "start `async-tasks up` there first, or set ASYNC_TASKS_DATA_DIR, "
+                "or set ASYNC_TASKS_BROKER_URL and ASYNC_TASKS_REDIS_URL"
+            )
+            raise ConfigurationError([problem]) from None
         return url
 
     def signing_key(self) -> str:
@@ -178,7 +204,8 @@ class Settings(BaseSettings):
         if (self.broker_url is None) != (self.redis_url is None):
             missing, present = ("BROKER", "REDIS") if self.redis_url else ("REDIS", "BROKER")
             problems.append(
-                f"ASYNC_TASKS_{present}_URL is set and ASYNC_TASKS_{missing}_URL is not: set both, or none for the embedded default"
+                f"ASYNC_TASKS_{present}_URL is set and ASYNC_TASKS_{missing}_URL is not: "
+                "set both, or none for the embedded default"
             )
         exposed = [
             f"ASYNC_TASKS_{name}"
@@ -186,13 +213,18 @@ class Settings(BaseSettings):
             if used and not is_loopback(host)
         ]
         for name in exposed:
-            if self.admin_token is None:
-                problems.append(f"{name} is reachable from other machines, so ASYNC_TASKS_ADMIN_TOKEN is required (at least 16 characters)")
-            if name == "ASYNC_TASKS_HOST" and self.secret_key is None:
-                problems.append(f"{name} is reachable from other machines, so ASYNC_TASKS_SECRET_KEY is required (at least 16 characters)")
+            required = {"ADMIN_TOKEN": self.admin_token}
+            if name == "ASYNC_TASKS_HOST":
+                required["SECRET_KEY"] = self.secret_key
+            problems += [
+                f"{name} is reachable from other machines, so ASYNC_TASKS_{secret} is required"
+                for secret, value in required.items()
+                if value is None
+            ]
         for name, secret in (("ADMIN_TOKEN", self.admin_token), ("SECRET_KEY", self.secret_key)):
             if secret is not None and len(secret.get_secret_value()) < 16:  # noqa: PLR2004 - said in the message
                 problems.append(f"ASYNC_TASKS_{name} has fewer than 16 characters: make a long random one")
+        problems += _unknown_variables()
         if self.lease >= self.task_time_limit:
             problems.append("ASYNC_TASKS_LEASE must be shorter than ASYNC_TASKS_TASK_TIME_LIMIT")
         return problems
@@ -235,7 +267,7 @@ def load(**overrides: Any) -> Settings:
         for error in exc.errors(include_url=False, include_context=False, include_input=False):
             name = f"{ENV_PREFIX}{str(error['loc'][0]).upper()}" if error["loc"] else "settings"
             problems.append(f"{name}: {error['msg'].removeprefix('Value error, ')}")
-        raise ConfigurationError(problems + _unknown_variables()) from None
+        raise ConfigurationError(problems) from None
 
 
 def _unknown_variables() -> list[str]:
@@ -245,29 +277,3 @@ def _unknown_variables() -> list[str]:
         for name in os.environ
         if name.startswith(ENV_PREFIX) and name not in known
     ]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def mask_url(url: str) -> str:
-    """The URL with its password replaced by stars."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":********@", 1)
-
-
-def _with_scheme(value: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr | None:
-    if value is not None:
-        parts = urlsplit(value.get_secret_value())
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must look like {schemes[0]}://user:password@host:port (schemes: {', '.join(schemes)})")
-    return value

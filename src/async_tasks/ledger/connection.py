@@ -13,9 +13,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
-    ConnectionError as RedisConnectionError,
     OutOfMemoryError,
     ReadOnlyError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 from redis.retry import Retry
@@ -33,7 +37,13 @@ TIMELINE_CAP: Final = 50
 STREAM_CAP: Final = 10_000
 
 #: What a store that is away, starting, full or failing over answers; asking again later may succeed.
-TRANSIENT: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
+TRANSIENT: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
 
 
 @cache
@@ -41,7 +51,8 @@ def script_source(name: str) -> str:
     """The whole text of one script: tables from Python, what all share, and its own part."""
     folder = files("async_tasks.ledger") / "scripts"
     legal = ", ".join(
-        f"{state} = {{ {', '.join(f'{target} = true' for target in sorted(targets))} }}" for state, targets in MOVES.items()
+        f"{state} = {{ {', '.join(f'{target} = true' for target in sorted(targets))} }}"
+        for state, targets in MOVES.items()
     )
     return "\n".join(
         [

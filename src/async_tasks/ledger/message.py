@@ -25,7 +25,13 @@ class Envelope:
     def pack(self) -> bytes:
         """As stored beside an unfinished record."""
         packed: bytes = msgpack.packb(
-            [self.exchange, self.routing_key, self.body, json.dumps(self.headers), json.dumps(self.properties)]
+            [
+                self.exchange,
+                self.routing_key,
+                self.body,
+                json.dumps(self.headers),
+                json.dumps(self.properties),
+            ]
         )
         return packed
 
@@ -71,7 +77,8 @@ class Draft:
 
 
 _DRAFT_FIELDS: Final = (
-    "id", "name", "queue", "generation", "priority", "submitted_by", "parent_id", "root_id", "group_id", "replay_of", "batch_id", "expires_at",
+    "id", "name", "queue", "generation", "priority", "submitted_by", "parent_id", "root_id", "group_id", "replay_of",
+    "batch_id", "expires_at",
 )  # fmt: skip
 
 

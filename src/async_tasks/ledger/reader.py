@@ -27,7 +27,7 @@ class Reader:
 
     def now(self) -> int:
         """The store's clock, milliseconds since the epoch."""
-        seconds, micros = self.connection.call(self.client.time)  # type: ignore[misc]
+        seconds, micros = self.connection.call(self.client.time)
         return int(seconds) * 1000 + int(micros) // 1000
 
     def get(self, task_id: str) -> Record | None:
@@ -63,7 +63,9 @@ class Reader:
         offset = 0
         while len(found) < count:
             chunk: Any = self.connection.call(
-                lambda start=offset: self.client.zrevrangebyscore(key, top, low, start=start, num=count, withscores=True)  # type: ignore[misc]
+                lambda start=offset: self.client.zrevrangebyscore(
+                    key, top, low, start=start, num=count, withscores=True
+                )  # type: ignore[misc]
             )
             entries = [(int(score), member.decode()) for member, score in chunk]
             # Records of the same millisecond are ordered by id, both here and in the store.
@@ -90,10 +92,13 @@ class Reader:
 
         return self.connection.call(oldest)
 
+    def _listen(self) -> Any:
+        return self.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call] # redis-py's
+
     def sleep_until_woken(self, seconds: float) -> None:
         """Wait until a record has become due soon, at most so long. For one caller per process."""
         if self._waker is None:
-            self._waker = self.client.pubsub(ignore_subscribe_messages=True)
+            self._waker = self._listen()
             self.connection.call(lambda: self._waker.subscribe(f"{PREFIX}wake"))
         deadline = time.monotonic() + seconds
         try:
@@ -109,7 +114,7 @@ class Reader:
         """The record as soon as it is final, or as it is after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         # Listen before looking: an end in between must not be missed.
-        with self.client.pubsub(ignore_subscribe_messages=True) as listener:
+        with self._listen() as listener:
             self.connection.call(lambda: listener.subscribe(f"{PREFIX}celery-task-meta-{task_id}"))
             try:
                 while True:

@@ -120,7 +120,17 @@ class Ledger(Reader):
 
     # -- the worker ----------------------------------------------------------------------------------
 
-    def claim(self, task_id: str, generation: int, *, owner: str, token: str, worker: str, lease: float, max_losses: int) -> Claim:
+    def claim(
+        self,
+        task_id: str,
+        generation: int,
+        *,
+        owner: str,
+        token: str,
+        worker: str,
+        lease: float,
+        max_losses: int,
+    ) -> Claim:
         """Ask to run a message; only on the verdict "run" may it be run, until the lease (seconds) runs out."""
         verdict, raw = self.connection.script(
             "claim", task_id, generation, owner, token, worker, _ms(lease, 1000), max_losses
@@ -160,9 +170,11 @@ class Ledger(Reader):
         answer: bytes = self.connection.script(
             "finish", task_id, state, owner, token, pack(fields), detail, int(revoke_followers)
         )
-        return cast(Ended, answer.decode())
+        return cast("Ended", answer.decode())
 
-    def note(self, task_id: str, event: str = "", detail: str = "", *, error: Any = None, exception: Any = None) -> None:
+    def note(
+        self, task_id: str, event: str = "", detail: str = "", *, error: Any = None, exception: Any = None
+    ) -> None:
         """Add an event to an unfinished record's timeline, or the error that a retry follows."""
         fields = {"error": dumps(error), "exception": dumps(exception)}
         self.connection.script("note", task_id, event, detail, pack(fields) if error or exception else "")
@@ -170,7 +182,7 @@ class Ledger(Reader):
     def progress(self, task_id: str, token: str, progress: Progress) -> Heard:
         """Store how far a running task is; tells whether it has been asked to stop."""
         answer: bytes = self.connection.script("progress", task_id, token, json.dumps(progress))
-        return cast(Heard, answer.decode())
+        return cast("Heard", answer.decode())
 
     def renew(self, owner: str, lease: float, ids: Iterable[str]) -> list[str]:
         """Say that these still run; the answer is those that have been asked to stop."""

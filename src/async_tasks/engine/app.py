@@ -1,0 +1,176 @@
+"""The Celery application, whose ``send_task`` records before it publishes. The one place where objects meet."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import structlog
+import uuid_utils
+from celery import Celery
+
+from async_tasks import catalog
+from async_tasks.engine import topology
+from async_tasks.engine.config import configuration
+from async_tasks.engine.publisher import Publisher
+from async_tasks.engine.recording import Recorder, When
+from async_tasks.engine.worker import install_steps
+from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
+from async_tasks.ledger import Envelope, Ledger, State, StoreConnection
+from async_tasks.settings import Settings, get_settings
+
+log = structlog.get_logger(__name__)
+
+
+class App(Celery):
+    """A Celery application with a ledger.
+
+    Everything that it sends (``.delay()``, members of a canvas, retries) passes :meth:`send_task`.
+    """
+
+    task_cls = "async_tasks.engine.execution:Task"
+
+    def __init__(self, settings: Settings, **kwargs: Any) -> None:
+        super().__init__("async_tasks", **kwargs)
+        self.settings = settings
+        #: Names this worker process group in claims; set when a worker starts (see worker.py).
+        self.owner = ""
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger; connects at the first call."""
+        timeout = self.settings.store_timeout
+        return Ledger(StoreConnection(self.settings.store(), timeout=timeout, patience=timeout))
+
+    @cached_property
+    def queue_names(self) -> list[str]:
+        """Every queue of the system, ``celery_see`` first."""
+        return topology.queue_names(self.settings)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The publisher; connects at the first message."""
+        return Publisher(self.settings, self.connection_for_write)
+
+    def send_task(
+        self,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        countdown: float | None = None,
+        eta: datetime | str | None = None,
+        task_id: str | None = None,
+        producer: Any = None,  # noqa: ARG002 - the canvas hands on one of Celery's; ours records
+        **options: Any,
+    ) -> Any:
+        """Record, then publish now or leave it to the dispatcher; takes what ``Celery.send_task`` takes.
+
+        Raises:
+            Undeliverable: if no queue takes the message; the record is a FAILURE then.
+            StoreUnavailable: if the ledger did not answer; nothing is known to be recorded.
+        """
+        when = When.of(countdown=countdown, eta=eta, expires=options.pop("expires", None))
+        recorder = Recorder(self, when)
+        options["retry"] = False
+        result = super().send_task(
+            name,
+            args,
+            kwargs,
+            task_id=task_id or str(uuid_utils.uuid7()),
+            producer=recorder,
+            expires=None,
+            **options,
+        )
+        result.submitted = recorder.submitted
+        return result
+
+    def publish(self, task_id: str, queue: str, envelope: Envelope) -> bool:
+        """Publish what is recorded, and record what became of it.
+
+        Returns:
+            Whether the broker has it. If not, the record is due, and a dispatcher's.
+
+        Raises:
+            Undeliverable: if no queue takes it; the record is a FAILURE then.
+        """
+        try:
+            self.publisher.publish(task_id, envelope)
+        except Undeliverable as exc:
+            self.undeliverable(task_id, exc.reason)
+            raise
+        except BrokerUnavailable as exc:
+            log.warning("publish is left to the dispatcher", task_id=task_id, reason=str(exc))
+            reason = str(exc)
+            self._try(lambda: self.ledger.note(task_id, "publish deferred", reason))
+            return False
+        self._try(lambda: self.ledger.published([(task_id, queue)]))
+        return True
+
+    def undeliverable(self, task_id: str, reason: str) -> None:
+        """End a record whose message no queue takes."""
+        kind = "async_tasks.errors.Undeliverable"
+        error = {"type": kind, "message": f"undeliverable: {reason}", "traceback": None, "fingerprint": kind}
+        exception = {
+            "exc_type": "Undeliverable",
+            "exc_message": [task_id, reason],
+            "exc_module": "async_tasks.errors",
+        }
+        self.ledger.finish(
+            task_id,
+            State.FAILURE,
+            error=error,
+            exception=exception,
+            detail="undeliverable",
+            revoke_followers=True,
+        )
+
+    def _try(self, move: Any) -> None:
+        # The task is recorded: what fails here costs at most a message too many.
+        try:
+            move()
+        except StoreUnavailable as exc:
+            log.warning("the record could not be told of its publishing", reason=str(exc))
+
+    def broker_ready(self, timeout: float) -> None:
+        """Ask whether the broker is there.
+
+        Raises:
+            BrokerUnavailable: if it did not answer in that time (seconds).
+        """
+        self.publisher.check(timeout)
+
+    def close_connections(self) -> None:
+        """Give every connection of this process back."""
+        if "publisher" in self.__dict__:
+            self.publisher.close()
+        if "ledger" in self.__dict__:
+            self.ledger.connection.close()
+        self.close()
+
+
+def build(settings: Settings) -> App:
+    """Make the application: load the catalog's modules, configure Celery, add the worker's steps.
+
+    Raises:
+        ConfigurationError: if the settings or a module do not allow it.
+    """
+    catalog.load_modules(settings.modules)
+    app = App(settings, changes=configuration(settings))
+    # Threads of a web process have no current application of their own; they take the default one.
+    app.set_default()
+    install_steps(app)
+    return app
+
+
+_building = threading.Lock()
+_default: list[App] = []
+
+
+def default_app() -> App:
+    """This process's application, from its settings; built at the first call."""
+    with _building:
+        if not _default:
+            _default.append(build(get_settings()))
+        return _default[0]

@@ -1,0 +1,157 @@
+"""The dispatcher: one mechanism for everything that is due and not published.
+
+Delays, retries, publishes that failed or were never confirmed, records whose worker is gone and messages
+that have vanished from their queue: all are entries of the ledger that have come due. Any number of
+dispatchers may run; each takes entries atomically, with a lease, so that another goes on if it dies.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Final
+
+import structlog
+
+from async_tasks.engine.app import App, default_app
+from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
+from async_tasks.ledger import Due
+from async_tasks.logs import configure_logging
+
+log = structlog.get_logger(__name__)
+
+#: Entries taken at a time.
+BATCH: Final = 100
+#: Seconds between two looks at the store when nothing is due and nobody wakes us.
+NAP: Final = 1.0
+#: Seconds that a message may be out of sight (taken from the queue, not yet claimed) before it is missed.
+VANISHED_AFTER: Final = 5.0
+#: Seconds between two rounds of the trimmer.
+TRIM_EVERY: Final = 60.0
+
+
+class Dispatcher:
+    """Publishes what is due until it is told to stop."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.stopping = threading.Event()
+        self._store_seen_since: float | None = None
+        self._trimmed_at = time.monotonic()
+        self._looked_at = 0.0
+
+    def run(self) -> None:
+        """Work until :attr:`stopping` is set."""
+        log.info("dispatcher started")
+        while not self.stopping.is_set():
+            try:
+                pause = self.turn()
+            except StoreUnavailable as exc:
+                log.warning("the store is away", reason=str(exc))
+                self._store_seen_since = None
+                self.stopping.wait(NAP)
+                continue
+            if pause > 0 and not self.stopping.is_set():
+                self._sleep(pause)
+        self.app.close_connections()
+        log.info("dispatcher stopped")
+
+    def turn(self) -> float:
+        """Take and publish what is due, once.
+
+        Returns:
+            Seconds until there is something to do again.
+
+        Raises:
+            StoreUnavailable: if the store did not answer.
+        """
+        settings = self.app.settings
+        now = time.monotonic()
+        self._store_seen_since = self._store_seen_since or now
+        due = self.app.ledger.take_due(
+            limit=BATCH,
+            lease=settings.publish_timeout + 1,
+            # After the store was away every lease has run out at once: living workers get the time of
+            # one lease to renew theirs, before any is taken for dead.
+            take_over=now - self._store_seen_since > settings.lease,
+            max_losses=settings.max_losses,
+        )
+        broker_away = self._publish(due)
+        self._look_for_vanished(now)
+        self._trim(now)
+        if broker_away:
+            return NAP
+        if len(due.envelopes) == BATCH:
+            return 0.0
+        return NAP if due.next_in is None else min(due.next_in, NAP)
+
+    def _publish(self, due: Due) -> bool:
+        """Publish; returns whether the broker was away. What failed comes due again after its lease."""
+        confirmed: list[tuple[str, str]] = []
+        away = False
+        for task_id, envelope in due.envelopes.items():
+            try:
+                self.app.publisher.publish(task_id, envelope)
+            except BrokerUnavailable as exc:
+                log.warning("the broker is away", reason=str(exc))
+                away = True
+                break
+            except Undeliverable as exc:
+                self.app.undeliverable(task_id, exc.reason)
+            else:
+                confirmed.append((task_id, envelope.routing_key))
+        self.app.ledger.published(confirmed)
+        return away
+
+    def _look_for_vanished(self, now: float) -> None:
+        if now - self._looked_at < NAP:
+            return
+        self._looked_at = now
+        for queue in self.app.queue_names:
+            if not self.app.ledger.waits_longer_than(queue, VANISHED_AFTER):
+                continue
+            try:
+                empty = self.app.publisher.depth(queue) == 0
+            except BrokerUnavailable:
+                continue
+            if empty and (count := self.app.ledger.republish_vanished(queue, older_than=VANISHED_AFTER, limit=BATCH)):
+                log.warning("messages had vanished from their queue", queue=queue, count=count)
+
+    def _trim(self, now: float) -> None:
+        if now - self._trimmed_at < TRIM_EVERY:
+            return
+        self._trimmed_at = now
+        removed = self.app.ledger.trim(older_than=self.app.settings.retention)
+        if removed:
+            log.info("old records removed", count=removed)
+
+    def _sleep(self, seconds: float) -> None:
+        try:
+            self.app.ledger.sleep_until_woken(seconds)
+        except StoreUnavailable:
+            self.stopping.wait(seconds)
+
+
+def main() -> None:
+    """Run beside a worker, until standard input closes: that is the worker's end, however it came."""
+    # Signals of a terminal or a supervisor are for the worker; it ends us by our standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    app = default_app()
+    configure_logging(app.settings)
+    dispatcher = Dispatcher(app)
+
+    def watch_parent() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        dispatcher.stopping.set()
+
+    threading.Thread(target=watch_parent, daemon=True, name="watch-parent").start()
+    dispatcher.run()
+
+
+if __name__ == "__main__":
+    main()

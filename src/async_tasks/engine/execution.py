@@ -1,0 +1,213 @@
+"""Running a message in a worker: claim, run, finish. ``Task`` is the base class of every task."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import celery
+import structlog
+from celery.exceptions import Ignore, Reject, Retry
+from kombu import serialization
+from pydantic_core import to_jsonable_python
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from async_tasks import catalog, progress
+from async_tasks.engine.recording import GENERATION, named_arguments
+from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
+from async_tasks.ledger import Draft, Envelope, Progress, Record
+from async_tasks.settings import QUEUE
+
+if TYPE_CHECKING:
+    from async_tasks.engine.app import App
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two stored reports of progress of one task.
+PROGRESS_INTERVAL: Final = 0.2
+
+
+class Task(celery.Task):
+    """A Celery task that runs only what it has claimed in the ledger."""
+
+    Request = "async_tasks.engine.worker:Request"
+
+    @property
+    def spec(self) -> catalog.TaskSpec | None:
+        """The catalog's entry; None for a task that is Celery's own or another library's."""
+        try:
+            return catalog.get(self.name)
+        except UnknownTask:
+            return None
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """As Celery's; arguments may be models, dates or URLs: they travel as plain JSON."""
+        if self.spec is not None:
+            args, kwargs = to_jsonable_python(args), to_jsonable_python(kwargs)
+            if self.spec.options.priority is not None:
+                options.setdefault("priority", self.spec.options.priority)
+        return super().apply_async(args, kwargs, **options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Called by the worker to run a message, or by anybody as a plain function."""
+        request = self.request
+        if request.called_directly:
+            return super().__call__(*args, **kwargs)
+        if request.is_eager:
+            return _call(self, self.spec, args, kwargs)
+        record = _claim(self.app, request, args, kwargs)
+        bind_contextvars(attempt=record.attempts)
+        with _reporting(self.app, request):
+            return _run(self, self.spec, args, kwargs)
+
+
+def _claim(app: App, request: Any, args: Any, kwargs: Any) -> Record:
+    """Claim the message's record.
+
+    Raises:
+        Ignore: if it must not run; the message is acknowledged then, as the ledger knows the record's future.
+    """
+    clear_contextvars()
+    bind_contextvars(task_id=request.id, task_name=request.task)
+    settings = app.settings
+    token = uuid.uuid4().hex
+    while True:
+        claim = app.ledger.claim(
+            request.id,
+            getattr(request, GENERATION, 0),
+            owner=app.owner,
+            token=token,
+            worker=request.hostname,
+            lease=settings.lease,
+            max_losses=settings.max_losses,
+        )
+        if claim.verdict != "unknown":
+            break
+        app.ledger.adopt(*_adopted(request, args, kwargs))
+    if claim.record is None:
+        log.info("not run", reason=claim.verdict)
+        raise Ignore(f"not run: {claim.verdict}")
+    request.claim_token = token
+    return claim.record
+
+
+def _adopted(request: Any, args: Any, kwargs: Any) -> tuple[Draft, Envelope]:
+    """The record and the message of a task that somebody sent who knows only the broker."""
+    delivery = request.delivery_info or {}
+    queue = str(delivery.get("routing_key") or QUEUE)
+    embed = {
+        "callbacks": request.callbacks,
+        "errbacks": request.errbacks,
+        "chain": request.chain,
+        "chord": request.chord,
+    }
+    headers = {name: getattr(request, name, None) for name in _HEADERS} | {GENERATION: getattr(request, GENERATION, 0)}
+    content_type, content_encoding, payload = serialization.dumps((args, kwargs, embed), "json")
+    draft = Draft(
+        id=request.id,
+        name=request.task,
+        queue=queue,
+        args=named_arguments(request.task, args, kwargs),
+        generation=getattr(request, GENERATION, 0),
+        priority=delivery.get("priority"),
+        parent_id=request.parent_id,
+        root_id=request.root_id,
+        group_id=request.group,
+    )
+    envelope = Envelope(
+        exchange=delivery.get("exchange") or queue,
+        routing_key=queue,
+        body=payload.encode(),
+        headers=headers,
+        properties={
+            "content_type": content_type,
+            "content_encoding": content_encoding,
+            "correlation_id": request.correlation_id,
+            "reply_to": request.reply_to,
+            "delivery_mode": 2,
+        },
+    )
+    return draft, envelope
+
+
+_HEADERS: Final = (
+    "lang", "task", "id", "shadow", "group", "group_index", "retries", "timelimit", "root_id", "parent_id", "argsrepr",
+    "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers", "stamps",
+)  # fmt: skip
+
+
+def _run(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> Any:
+    """Run, and turn what would end the worker or lose the task into what Celery handles."""
+    try:
+        return _call(task, spec, args, kwargs)
+    except (Ignore, Reject, Retry, InvalidArguments, ResultRefused):
+        raise
+    except (MemoryError, SystemExit) as exc:
+        # Celery lets these end the pool process, or the whole worker.
+        raise TaskCrashed(f"the task raised {type(exc).__name__}: {exc}") from exc
+    except Exception as exc:
+        options = spec.options if spec else None
+        if options is None or not options.max_retries or not isinstance(exc, options.retry_for):
+            raise
+        raise task.retry(
+            exc=exc, countdown=backoff(options, task.request.retries), max_retries=options.max_retries
+        ) from exc
+
+
+def _call(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> Any:
+    if spec is None:
+        return task.run(*args, **kwargs)
+    return _checked(spec, task.run(**spec.bind_call(args, kwargs)), task.app)
+
+
+def _checked(spec: catalog.TaskSpec, value: Any, app: App) -> Any:
+    result = spec.dump_result(value)
+    size = len(json.dumps(result, ensure_ascii=False).encode())
+    limit = app.settings.max_payload_bytes
+    if size > limit:
+        raise ResultRefused(
+            f"The result of {spec.name!r} is {size:,} bytes as JSON, and at most {limit:,} are stored. "
+            "Store it elsewhere and return where, or raise ASYNC_TASKS_MAX_PAYLOAD_BYTES."
+        )
+    return result
+
+
+def backoff(options: catalog.TaskOptions, retries: int) -> float:
+    """Seconds to wait before the next attempt: exponential with a cap, and half of it by chance.
+
+    What failed together must not return together; this is "equal jitter" of Brooker, "Exponential Backoff And
+    Jitter" (2015).
+    """
+    delay = min(options.backoff_max, options.backoff * 2.0**retries)
+    return delay * random.uniform(0.5, 1) if options.jitter else delay  # noqa: S311 - spreads load, guards nothing
+
+
+@contextmanager
+def _reporting(app: App, request: Any) -> Iterator[None]:
+    """Let ``report_progress`` reach the record while a task runs."""
+    stored_at = float("-inf")
+    pending: Progress | None = None
+
+    def store(report: Mapping[str, Any]) -> None:
+        nonlocal stored_at, pending
+        app.ledger.progress(request.id, request.claim_token, Progress(**report))  # type: ignore[typeddict-item]
+        stored_at, pending = time.monotonic(), None
+
+    def report(done: float, total: float | None, message: str | None) -> None:
+        nonlocal pending
+        pending = Progress(done=done, total=total, message=message)
+        if time.monotonic() - stored_at >= PROGRESS_INTERVAL:
+            store(pending)
+
+    reset = progress.reporter.set(report)
+    try:
+        yield
+    finally:
+        progress.reporter.reset(reset)
+        if pending is not None:
+            store(pending)

@@ -1,0 +1,226 @@
+"""From what Celery would publish to a draft of the record and the exact message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from kombu import serialization
+
+from async_tasks import catalog
+from async_tasks.errors import UnknownTask
+from async_tasks.ledger import Draft, Envelope, Submitted
+from async_tasks.settings import QUEUE
+
+if TYPE_CHECKING:
+    from async_tasks.engine.app import App
+
+log = structlog.get_logger(__name__)
+
+#: Message header: which generation of its record a message is. A retry and a replacement are new ones,
+#: so that an old copy of a message is known as such when the broker delivers it once more.
+GENERATION: Final = "async_tasks_generation"
+
+#: What Celery's sender tells a producer beyond the message's own properties.
+_TRANSPORT_OPTIONS: Final = frozenset(
+    {
+        "exchange",
+        "routing_key",
+        "serializer",
+        "retry",
+        "retry_policy",
+        "declare",
+        "headers",
+        "timeout",
+        "confirm_timeout",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """When a task is to run; relative times are counted by the store's clock."""
+
+    due_at: int | None = None  # milliseconds since the epoch
+    delay: float | None = None  # seconds
+    expires_at: int | None = None  # milliseconds since the epoch
+    expires_in: float | None = None  # seconds
+
+    @classmethod
+    def of(cls, *, countdown: Any, eta: Any, expires: Any) -> When:
+        """From Celery's options: seconds, datetimes (naive ones are UTC) or ISO 8601."""
+        relative = isinstance(expires, int | float)
+        return cls(
+            due_at=_epoch_ms(eta),
+            delay=None if countdown is None or eta else float(countdown),
+            expires_at=None if relative else _epoch_ms(expires),
+            expires_in=float(expires) if relative else None,
+        )
+
+
+class Recorder:
+    """Stands where Celery expects a producer: what it is given to publish is recorded first.
+
+    Celery's own sender has by then done all of its work (routing, headers, stamps, signals), so nothing of
+    it is written again here.
+    """
+
+    def __init__(self, app: App, when: When) -> None:
+        self.app = app
+        self.when = when
+        self.submitted: Submitted | None = None
+        self.connection = self
+
+    @contextmanager
+    def _reraise_as_library_errors(self) -> Iterator[None]:
+        yield
+
+    def publish(self, body: Any, **options: Any) -> None:
+        """Record the message, then publish it if it is due."""
+        headers = options["headers"]
+        task_id = headers["id"]
+        kind, token, generation = self._sender(task_id, headers["retries"])
+        headers[GENERATION] = generation
+        envelope = self._envelope(body, options)
+        draft = self._draft(body, headers, envelope, generation)
+        self.submitted = self.app.ledger.submit(
+            draft,
+            envelope,
+            # Whoever publishes has so long; then a dispatcher takes it for lost.
+            grace=self.app.settings.publish_timeout + 1,
+            due_at=self.when.due_at,
+            delay=self.when.delay,
+            expires_at=self.when.expires_at,
+            expires_in=self.when.expires_in,
+            kind=kind,
+            token=token,
+        )
+        if self.submitted.outcome in ("known", "lost"):
+            log.warning(
+                "not sent: that id is another's",
+                task_id=task_id,
+                task_name=draft.name,
+                reason=self.submitted.outcome,
+            )
+        if self.submitted.publish_now:
+            self.app.publish(task_id, draft.queue, envelope)
+
+    def _sender(self, task_id: str, retries: int) -> tuple[Any, str, int]:
+        """Whether this is the running task sending its own id again: kind, its claim's token, generation."""
+        current = self.app.current_worker_task
+        request = current.request if current else None
+        token = getattr(request, "claim_token", None)
+        if request is None or token is None or request.id != task_id:
+            return "new", "", 1
+        return (
+            ("retry" if retries > request.retries else "replace"),
+            token,
+            getattr(request, GENERATION, 0) + 1,
+        )
+
+    def _envelope(self, body: Any, options: Mapping[str, Any]) -> Envelope:
+        content_type, content_encoding, payload = serialization.dumps(body, options.get("serializer") or "json")
+        exchange, routing_key = options["exchange"], options["routing_key"]
+        name = getattr(exchange, "name", exchange)
+        properties = {
+            key: value for key, value in options.items() if key not in _TRANSPORT_OPTIONS and value is not None
+        }
+        # The ledger knows what expires; the broker's clock and dead letters are not asked.
+        properties.pop("expiration", None)
+        return Envelope(
+            # Celery publishes to the anonymous exchange by default; ours has a name.
+            exchange=name or QUEUE,
+            routing_key=routing_key,
+            body=payload.encode() if isinstance(payload, str) else payload,
+            headers=dict(options["headers"]),
+            properties=properties | {"content_type": content_type, "content_encoding": content_encoding},
+        )
+
+    def _draft(self, body: Any, headers: Mapping[str, Any], envelope: Envelope, generation: int) -> Draft:
+        args, kwargs, embed = body
+        return Draft(
+            id=headers["id"],
+            name=headers["task"],
+            queue=envelope.routing_key,
+            args=named_arguments(headers["task"], args, kwargs),
+            generation=generation,
+            priority=envelope.properties.get("priority"),
+            submitted_by=headers.get("submitted_by"),
+            parent_id=headers["parent_id"],
+            root_id=headers["root_id"],
+            group_id=headers["group"],
+            followers=list(_followers(embed, headers["id"], headers["root_id"])),
+        )
+
+
+def named_arguments(name: str, args: Any, kwargs: Any) -> Any:
+    """The arguments as a record shows them: an object by parameter name, where the names are known."""
+    try:
+        named = catalog.get(name).named(args, kwargs)
+    except UnknownTask:
+        named = None
+    if named is not None:
+        return named
+    return _jsonable({"args": list(args or ()), "kwargs": dict(kwargs or {})})
+
+
+def _followers(embed: Mapping[str, Any], parent_id: str, root_id: str) -> Iterator[Draft]:
+    """Members of the canvas that wait for this message: the rest of its chain, the body of its chord."""
+    waiting = [*reversed(embed.get("chain") or ()), *([embed["chord"]] if embed.get("chord") else ())]
+    seen = set()
+    while waiting:
+        signature = waiting.pop(0)
+        if not isinstance(signature, Mapping):
+            continue
+        options, kwargs = signature.get("options") or {}, signature.get("kwargs") or {}
+        kind = signature.get("subtask_type")
+        if kind in ("chain", "group"):
+            waiting += list(kwargs.get("tasks") or ())
+        elif kind == "chord":
+            header = kwargs.get("header") or ()
+            waiting += [header] if isinstance(header, Mapping) else list(header)
+            waiting.append(kwargs.get("body"))
+        elif (task_id := options.get("task_id")) and task_id not in seen:
+            seen.add(task_id)
+            name = signature["task"]
+            yield Draft(
+                id=task_id,
+                name=name,
+                queue=queue_of(name),
+                args=_jsonable({"args": signature.get("args") or [], "kwargs": kwargs}),
+                generation=0,
+                parent_id=parent_id,
+                root_id=root_id,
+                group_id=options.get("group_id"),
+            )
+        if options.get("chord"):
+            waiting.append(options["chord"])
+
+
+def queue_of(name: str) -> str:
+    """The queue that a task's declaration names, or the default one."""
+    try:
+        return catalog.get(name).options.queue or QUEUE
+    except UnknownTask:
+        return QUEUE
+
+
+def _jsonable(value: Any) -> Any:
+    # Kombu's encoder knows the types that Celery's canvas passes.
+    return json.loads(serialization.dumps(value, "json")[2])
+
+
+def _epoch_ms(at: Any) -> int | None:
+    if at is None:
+        return None
+    if isinstance(at, timedelta):
+        raise TypeError("eta and expires take seconds or a datetime, not a timedelta")
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)

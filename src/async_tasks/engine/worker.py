@@ -1,0 +1,185 @@
+"""What a worker's main process does beyond Celery's: keep leases, stop what is cancelled, run a dispatcher."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from billiard.einfo import ExceptionWithTraceback
+from celery import bootsteps, signals
+from celery.exceptions import WorkerLostError
+from celery.worker import request as celery_request
+from celery.worker import state
+from celery.worker.consumer import Consumer as CeleryConsumer
+
+from async_tasks.errors import StoreUnavailable
+from async_tasks.logs import configure_logging
+
+if TYPE_CHECKING:
+    from async_tasks.engine.app import App
+
+log = structlog.get_logger(__name__)
+
+#: A lease is renewed so often within its time: two signs of life may be lost without harm.
+RENEWALS_PER_LEASE: Final = 4
+#: Seconds between two looks whether the dispatcher still lives.
+DISPATCHER_WATCH: Final = 1.0
+#: Seconds that the main process waits for the store: it must go on serving the broker.
+PARENT_PATIENCE: Final = 1.0
+
+
+class Request(celery_request.Request):
+    """A request that gives its record back when its process has died."""
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        """Called by the pool; see ``celery.worker.request.Request.on_failure``."""
+        exc = exc_info.exception
+        if isinstance(exc, ExceptionWithTraceback):
+            exc = exc.exc
+        if isinstance(exc, WorkerLostError | SystemExit | KeyboardInterrupt):
+            app: App = self.app
+            try:
+                # Before Celery requeues the message: the next claim must find it free.
+                app.ledger.hand_back(self.id, app.owner, f"its process died: {exc}", app.settings.max_losses)
+            except StoreUnavailable:
+                log.warning("could not hand a task back; its lease will run out", task_id=self.id)
+        return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+
+class Consumer(CeleryConsumer):
+    """Celery's consumer without what this system does otherwise or not at all."""
+
+    class Blueprint(CeleryConsumer.Blueprint):
+        """Celery's steps but for two."""
+
+        default_steps: Final = [
+            step
+            for step in CeleryConsumer.Blueprint.default_steps
+            # Delays wait in the ledger, not in 28 more queues; and nothing here uses the gossip of workers.
+            if step.rpartition(":")[2] not in ("DelayedDelivery", "Gossip")
+        ]
+
+
+class LeaseKeeper(bootsteps.StartStopStep):
+    """Renews the leases of what this worker runs, and stops what has been cancelled.
+
+    The main process does it, not the child that runs the task, so that a busy child cannot lose its claim.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self.app: App = worker.app
+        self._stopped = threading.Event()
+        # Inherited by the pool's processes, which are forked later. Unique to this start of the worker.
+        self.app.owner = f"{worker.hostname}|{uuid.uuid4().hex[:12]}"
+
+    def start(self, worker: Any) -> None:
+        """Begin to renew."""
+        interval = self.app.settings.lease / RENEWALS_PER_LEASE
+        if worker.use_eventloop and worker.pool.task_join_will_block:
+            # Prefork: no thread may live in this process while it forks children.
+            self.app.ledger.connection.patience = PARENT_PATIENCE
+            worker.timer.call_repeatedly(interval, self.renew, (worker,))
+        else:
+            # The other pools run tasks in this process: a blocked loop must not lose their leases, and
+            # they must wait for the store as a pool process would.
+            self.app.ledger.connection.patience = None
+            threading.Thread(target=self._renew_for_ever, args=(worker, interval), daemon=True).start()
+
+    def _renew_for_ever(self, worker: Any, interval: float) -> None:
+        while not self._stopped.wait(interval):
+            self.renew(worker)
+
+    def renew(self, worker: Any) -> None:
+        """Renew once; costs nothing when nothing runs."""
+        running = {request.id: request for request in (*state.active_requests, *state.reserved_requests)}
+        if not running:
+            return
+        try:
+            stop = self.app.ledger.renew(self.app.owner, self.app.settings.lease, running)
+        except StoreUnavailable as exc:
+            log.warning("leases not renewed", reason=str(exc))
+            return
+        for task_id in stop:
+            log.info("stopping a cancelled task", task_id=task_id)
+            running[task_id].terminate(worker.pool, signal="TERM")
+
+    def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """Stop the thread, if there is one; the event loop's timers end with it."""
+        self._stopped.set()
+
+
+class DispatcherKeeper(bootsteps.StartStopStep):
+    """Runs a dispatcher beside every worker, as a process of its own.
+
+    Started by exec, not by fork: a thread here would be alive when pool processes are forked, and would
+    wait for confirms where the worker's loop must not. It ends when its standard input does, that is with
+    this process, however that ends.
+    """
+
+    requires = (LeaseKeeper,)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+
+    def start(self, worker: Any) -> None:
+        """Start it, and look after it."""
+        self.watch()
+        worker.timer.call_repeatedly(DISPATCHER_WATCH, self.watch)
+
+    def watch(self) -> None:
+        """Start the dispatcher if it does not run."""
+        if self._stopping or (self._process is not None and self._process.poll() is None):
+            return
+        if self._process is not None:
+            log.warning("the dispatcher ended, starting another", status=self._process.returncode)
+            self._close_input()
+        self._process = subprocess.Popen([sys.executable, "-m", "async_tasks.engine.dispatcher"], stdin=subprocess.PIPE)
+
+    def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """End it, after what it is publishing."""
+        self._stopping = True
+        if self._process is not None:
+            self._close_input()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    terminate = stop
+
+    def _close_input(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+def install_steps(app: App) -> None:
+    """Add ours to the worker's steps."""
+    app.steps["worker"].update({LeaseKeeper, DispatcherKeeper})
+    # Connected, this keeps Celery from setting logging up in its own way.
+    signals.setup_logging.connect(_set_up_logging, weak=False, dispatch_uid="async_tasks.logging")
+    signals.worker_process_init.connect(_on_pool_process_start, weak=False, dispatch_uid="async_tasks.pool")
+
+
+def _set_up_logging(loglevel: int | None = None, **_: Any) -> None:
+    from celery import current_app
+
+    app: App = current_app._get_current_object()  # noqa: SLF001 - Celery's way to the object behind the proxy
+    configure_logging(app.settings, loglevel)
+
+
+def _on_pool_process_start(**_: Any) -> None:
+    """A pool process waits for the store as long as it takes: a task that ran must never lose its result."""
+    from celery import current_app
+
+    app: App = current_app._get_current_object()  # noqa: SLF001 - Celery's way to the object behind the proxy
+    app.ledger.connection.patience = None

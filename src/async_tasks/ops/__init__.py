@@ -1,0 +1,1 @@
+"""What runs beside the doors: the supervisor of one machine, health, metrics, logs."""

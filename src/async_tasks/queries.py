@@ -1,0 +1,142 @@
+"""One task, pages of history, counts, live changes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from async_tasks.engine import App
+from async_tasks.errors import InvalidOption, UnknownRecord
+from async_tasks.ledger import Change, Page, Record, State
+
+#: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
+BUDGET: Final = 0.5
+
+
+def get(app: App, task_id: str) -> Record:
+    """One record.
+
+    Raises:
+        UnknownRecord: if there is none of that id.
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    record = app.ledger.get(task_id)
+    if record is None:
+        raise UnknownRecord(task_id)
+    return record
+
+
+def get_many(app: App, ids: Sequence[str]) -> dict[str, Record]:
+    """The records of those ids that have one, by id."""
+    return app.ledger.get_many(ids)
+
+
+def wait(app: App, task_id: str, timeout: float) -> Record:
+    """The record as soon as it is final, or as it is after ``timeout`` seconds.
+
+    Raises:
+        UnknownRecord: if there is none of that id.
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    record = app.ledger.wait_for_end(task_id, timeout)
+    if record is None:
+        raise UnknownRecord(task_id)
+    return record
+
+
+def page(
+    app: App,
+    *,
+    state: State | None = None,
+    name: str | None = None,
+    q: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page:
+    """A page of history, newest first. Pages do not shift when tasks are submitted meanwhile.
+
+    Args:
+        app: the engine's application.
+        state: only records in it.
+        name: only records of that task.
+        q: only records with that text in arguments, result or error, whatever the case. Looks at what the
+            other filters leave within a time budget: a page may hold fewer than ``limit`` and still have a next.
+        since: not older than that, milliseconds since the epoch.
+        until: not newer than that.
+        limit: at most so many.
+        cursor: ``next_cursor`` of the page before.
+
+    Raises:
+        InvalidOption: if the cursor is none of ours.
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    before = _decode(cursor) if cursor else None
+    # The smaller of two indexes is walked, the other condition is looked up in the records.
+    indexes = [f"state:{state}"] if state else []
+    indexes += [f"name:{name}"] if name else []
+    index = min(indexes, key=app.ledger.count) if len(indexes) > 1 else (indexes or ["all"])[0]
+    found: list[Record] = []
+    deadline = time.monotonic() + BUDGET
+    chunk = limit + 1
+    while True:
+        entries = app.ledger.newest(index, since=since, until=until, before=before, count=chunk)
+        records = app.ledger.get_many([task_id for _, task_id in entries])
+        for at, task_id in entries:
+            record = records.get(task_id)
+            if record is not None and _matches(record, state, name, q):
+                if len(found) == limit:
+                    return Page(found, _encode(before))
+                found.append(record)
+            before = (at, task_id)
+        if len(entries) < chunk:
+            return Page(found, None)
+        if time.monotonic() > deadline:
+            return Page(found, _encode(before))
+
+
+def _matches(record: Record, state: State | None, name: str | None, q: str | None) -> bool:
+    if (state and record.state != state) or (name and record.name != name):
+        return False
+    if q is None:
+        return True
+    text = json.dumps([record.args, record.result, record.error], ensure_ascii=False)
+    return q.casefold() in text.casefold()
+
+
+def _encode(place: tuple[int, str] | None) -> str | None:
+    if place is None:
+        return None
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[int, str]:
+    try:
+        at, task_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return int(at), str(task_id)
+    except (ValueError, TypeError, binascii.Error):
+        raise InvalidOption("cursor", "is none of ours: use next_cursor of the page before, unchanged") from None
+
+
+def latest_change(app: App) -> str:
+    """The place of the newest change in the stream of changes."""
+    return app.ledger.latest_change()
+
+
+def oldest_change(app: App) -> str | None:
+    """The place of the oldest change still kept, or None if there is none."""
+    return app.ledger.oldest_change()
+
+
+def changes(app: App, after: str, *, block: float, count: int = 500) -> list[Change]:
+    """Changes after that place, in order; waits for one at most ``block`` seconds (0: not at all).
+
+    Raises:
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    return app.ledger.changes(after, block=block, count=count)
