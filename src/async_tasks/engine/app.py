@@ -86,7 +86,7 @@ class App(Celery):
         result.submitted = recorder.submitted
         return result
 
-    def publish(self, task_id: str, queue: str, envelope: Envelope) -> bool:
+    def publish(self, task_id: str, envelope: Envelope) -> bool:
         """Publish what is recorded, and record what became of it.
 
         Returns:
@@ -105,7 +105,7 @@ class App(Celery):
             reason = str(exc)
             self._try(lambda: self.ledger.note(task_id, "publish deferred", reason))
             return False
-        self._try(lambda: self.ledger.published([(task_id, queue)]))
+        self._try(lambda: self.ledger.published([(task_id, envelope)]))
         return True
 
     def undeliverable(self, task_id: str, reason: str) -> None:

@@ -18,7 +18,7 @@ import structlog
 
 from async_tasks.engine.app import App, default_app
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
-from async_tasks.ledger import Due
+from async_tasks.ledger import Due, Envelope
 from async_tasks.logs import configure_logging
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ class Dispatcher:
 
     def _publish(self, due: Due) -> bool:
         """Publish; returns whether the broker was away. What failed comes due again after its lease."""
-        confirmed: list[tuple[str, str]] = []
+        confirmed: list[tuple[str, Envelope]] = []
         away = False
         for task_id, envelope in due.envelopes.items():
             try:
@@ -102,7 +102,7 @@ class Dispatcher:
             except Undeliverable as exc:
                 self.app.undeliverable(task_id, exc.reason)
             else:
-                confirmed.append((task_id, envelope.routing_key))
+                confirmed.append((task_id, envelope))
         self.app.ledger.published(confirmed)
         return away
 

@@ -18,9 +18,9 @@ from pydantic_core import to_jsonable_python
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from async_tasks import catalog, progress
-from async_tasks.engine.recording import GENERATION, named_arguments
+from async_tasks.engine.recording import named_arguments
 from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
-from async_tasks.ledger import Draft, Envelope, Progress, Record
+from async_tasks.ledger import GENERATION, Draft, Envelope, Progress, Record
 from async_tasks.settings import QUEUE
 
 if TYPE_CHECKING:

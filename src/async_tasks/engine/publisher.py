@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from amqp.exceptions import AMQPError, ChannelError, NotFound
+from amqp.exceptions import AMQPError, ChannelError
 from kombu import Connection, Producer
 from kombu.exceptions import KombuError, OperationalError
 
@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 #: Seconds for which a broker that was away is not tried again by a caller; the dispatcher has the record.
 REST: Final = 1.0
 
+#: Reply codes of a definite refusal: no such exchange, no queue bound, no consumer.
+_UNROUTABLE: Final = (404, 312, 313)
 #: From this version on RabbitMQ's quorum queues know two priorities (5 and above is the higher); before, none.
 _PRIORITIES_SINCE: Final = 4
 
@@ -67,12 +69,13 @@ class Publisher:
         try:
             producer = self._producer or self._open(timeout)
             self._send(producer, envelope, timeout)
-        except NotFound as exc:
-            self._discard()
-            raise Undeliverable(task_id, str(exc)) from exc
         except ChannelError as exc:
             self._discard()
-            if exc.code in (312, 313):  # NO_ROUTE, NO_CONSUMERS
+            if exc.code in _UNROUTABLE:
+                if not fresh:
+                    # The broker may have lost its queues since we declared them: a new connection declares again.
+                    self._publish(task_id, envelope, timeout)
+                    return
                 raise Undeliverable(task_id, str(exc)) from exc
             raise BrokerUnavailable(f"The broker refused the message: {exc}") from exc
         except self._failures() as exc:
@@ -175,6 +178,10 @@ class Publisher:
                 producer = self._producer or self._open(self.settings.publish_timeout)
                 with producer.connection.channel() as channel:
                     return int(channel.queue_declare(queue=queue, passive=True).message_count)
+            except ChannelError:
+                # There is no such queue: on the Redis transport that is an empty one.
+                self._discard()
+                return 0
             except self._failures() as exc:
                 self._discard()
                 raise BrokerUnavailable(f"The broker did not tell the depth of {queue}: {exc}") from exc

@@ -14,17 +14,13 @@ from kombu import serialization
 
 from async_tasks import catalog
 from async_tasks.errors import UnknownTask
-from async_tasks.ledger import Draft, Envelope, Submitted
+from async_tasks.ledger import GENERATION, Draft, Envelope, Submitted
 from async_tasks.settings import QUEUE
 
 if TYPE_CHECKING:
     from async_tasks.engine.app import App
 
 log = structlog.get_logger(__name__)
-
-#: Message header: which generation of its record a message is. A retry and a replacement are new ones,
-#: so that an old copy of a message is known as such when the broker delivers it once more.
-GENERATION: Final = "async_tasks_generation"
 
 #: What Celery's sender tells a producer beyond the message's own properties.
 _TRANSPORT_OPTIONS: Final = frozenset(
@@ -108,7 +104,7 @@ class Recorder:
                 reason=self.submitted.outcome,
             )
         if self.submitted.publish_now:
-            self.app.publish(task_id, draft.queue, envelope)
+            self.app.publish(task_id, envelope)
 
     def _sender(self, task_id: str, retries: int) -> tuple[Any, str, int]:
         """Whether this is the running task sending its own id again: kind, its claim's token, generation."""

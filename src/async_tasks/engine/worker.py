@@ -80,8 +80,16 @@ class LeaseKeeper(bootsteps.StartStopStep):
         self.app.owner = f"{worker.hostname}|{uuid.uuid4().hex[:12]}"
 
     def start(self, worker: Any) -> None:
-        """Begin to renew."""
-        interval = self.app.settings.lease / RENEWALS_PER_LEASE
+        """Take back what an earlier worker of this name left behind, and begin to renew."""
+        settings = self.app.settings
+        try:
+            given_back = self.app.ledger.succeed_worker(worker.hostname, self.app.owner, settings.max_losses)
+        except StoreUnavailable as exc:
+            log.warning("tasks of an earlier worker wait until their leases run out", reason=str(exc))
+        else:
+            if given_back:
+                log.warning("tasks of an earlier worker of this name run again", count=given_back)
+        interval = settings.lease / RENEWALS_PER_LEASE
         if worker.use_eventloop and worker.pool.task_join_will_block:
             # Prefork: no thread may live in this process while it forks children.
             self.app.ledger.connection.patience = PARENT_PATIENCE

@@ -11,6 +11,10 @@ import msgpack
 
 from async_tasks.ledger.record import VERSION
 
+#: Message header: which generation of its record a message is. A retry and a replacement are new ones,
+#: so that an old copy of a message is known as such when the broker delivers it once more.
+GENERATION: Final = "async_tasks_generation"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
@@ -21,6 +25,11 @@ class Envelope:
     body: bytes
     headers: Mapping[str, Any]
     properties: Mapping[str, Any]
+
+    @property
+    def generation(self) -> int:
+        """Which generation of its record this message is; 0 for one that somebody else sent."""
+        return int(self.headers.get(GENERATION) or 0)
 
     def pack(self) -> bytes:
         """As stored beside an unfinished record."""

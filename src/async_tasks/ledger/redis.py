@@ -97,9 +97,9 @@ class Ledger(Reader):
         )
         return Submitted(outcome.decode(), _record(raw), bool(now))
 
-    def published(self, confirmed: Iterable[tuple[str, str]]) -> None:
-        """Note that the broker has these messages: pairs of id and queue."""
-        flat = [part for pair in confirmed for part in pair]
+    def published(self, confirmed: Iterable[tuple[str, Envelope]]) -> None:
+        """Note that the broker has these messages, by the ids of their records."""
+        flat = [part for task_id, envelope in confirmed for part in (task_id, envelope.routing_key, envelope.generation)]
         if flat:
             self.connection.script("published", *flat)
 
@@ -192,6 +192,10 @@ class Ledger(Reader):
         """Give a running record back to be run again; its state then, or None if it is not this worker's."""
         raw = self.connection.script("hand_back", task_id, owner, why, max_losses).decode()
         return State(raw) if raw else None
+
+    def succeed_worker(self, worker: str, owner: str, max_losses: int) -> int:
+        """Give back what an earlier worker of that name was running when it died; how many records."""
+        return int(self.connection.script("succeed", worker, owner, max_losses))
 
     # -- the dispatcher ------------------------------------------------------------------------------
 

@@ -1,8 +1,10 @@
--- The broker has confirmed these messages. ARGV: id, queue, id, queue, …
--- One that a worker has started meanwhile is no longer due, and is left alone.
-for i = 1, #ARGV, 2 do
-  if redis.call('ZREM', P .. 'due', ARGV[i]) == 1 then
-    redis.call('ZADD', P .. 'waiting:' .. ARGV[i + 1], NOW, ARGV[i])
+-- The broker has confirmed these messages. ARGV: id, queue, generation, id, queue, generation, …
+-- One that has moved on meanwhile (started, even sent itself again) is left alone: its entry in due is another's.
+for i = 1, #ARGV, 3 do
+  local r = load_record(ARGV[i])
+  if r and r.state == 'PENDING' and r.generation == tonumber(ARGV[i + 2]) then
+    redis.call('ZREM', P .. 'due', r.id)
+    redis.call('ZADD', P .. 'waiting:' .. ARGV[i + 1], NOW, r.id)
   end
 end
-return #ARGV / 2
+return #ARGV / 3

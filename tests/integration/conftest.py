@@ -1,0 +1,30 @@
+"""An engine of this process and a worker of its own, over real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from async_tasks import engine
+from async_tasks.engine import App
+from tests.support.profiles import Profile
+from tests.support.system import System
+
+MODULES = ("tests.support.tasks",)
+
+
+@pytest.fixture
+def app(profile: Profile) -> Iterator[App]:
+    """The engine as a client has it: it submits and reads."""
+    app = engine.build(profile.settings(modules=MODULES, queues=("other",)))
+    yield app
+    app.close_connections()
+
+
+@pytest.fixture
+def workers(running_system: Callable[..., System]) -> System:
+    """A system with a worker that runs ``tests.support.tasks``."""
+    system = running_system(modules=MODULES)
+    system.start("worker")
+    return system

@@ -1,0 +1,147 @@
+"""Tasks for tests, served by real workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from celery import chain as make_chain
+from celery import group as make_group
+
+from async_tasks import report_progress, task
+
+
+@task
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@task
+def total(values: list[int]) -> int:
+    """Add many numbers."""
+    return sum(values)
+
+
+@task
+def echo(value: Any) -> Any:
+    """Return what was given."""
+    return value
+
+
+@task
+def fail(text: str) -> str:
+    """Raise a ValueError."""
+    raise ValueError(text)
+
+
+@task
+def append(path: str, line: str, seconds: float = 0) -> str:
+    """Write a line when it starts, wait, write another when it ends: the effect that tests count."""
+    _write(path, f"start {line}")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
+    _write(path, f"end {line}")
+    return line
+
+
+def _write(path: str, line: str) -> None:
+    # One write of a short line with O_APPEND is atomic, whatever other processes do.
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
+@task(max_retries=3, backoff=0.05, retry_for=(ValueError,))
+def flaky(path: str, failures: int) -> int:
+    """Fail so many times, then succeed."""
+    _write(path, "try")
+    tries = len(Path(path).read_text().splitlines())
+    if tries <= failures:
+        raise ValueError(f"try {tries}")
+    return tries
+
+
+@task(bind=True, max_retries=2)
+def retry_by_hand(self: Any, countdown: float) -> int:
+    """Call ``self.retry`` as in Celery."""
+    if self.request.retries < 2:
+        raise self.retry(countdown=countdown)
+    return int(self.request.retries)
+
+
+@task(bind=True)
+def replaced(self: Any, n: int) -> Any:
+    """Become another task under the same id."""
+    return self.replace(add.s(n, 1))
+
+
+@task(bind=True)
+def replaced_by_chain(self: Any, n: int) -> Any:
+    """Become a chain under the same id."""
+    return self.replace(make_chain(add.s(n, 1), add.s(10)))
+
+
+@task(bind=True)
+def replaced_by_group(self: Any, n: int) -> Any:
+    """Become a group under the same id."""
+    return self.replace(make_group(add.s(i, n) for i in range(3)))
+
+
+@task(soft_time_limit=1, time_limit=2)
+def limited(seconds: float, catch: bool = False) -> str:
+    """Sleep longer than allowed."""
+    try:
+        time.sleep(seconds)
+    except Exception:
+        if not catch:
+            raise
+        time.sleep(seconds)
+    return "done"
+
+
+@task
+def steps(count: int, pause: float) -> int:
+    """Report progress."""
+    for i in range(count):
+        report_progress(i + 1, count, f"step {i + 1}")
+        time.sleep(pause)
+    return count
+
+
+@task
+def die(how: str, path: str) -> str:
+    """End the process at the first run; succeed at the second."""
+    _write(path, "run")
+    if len(Path(path).read_text().splitlines()) > 1:
+        return "alive"
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "exit":
+        sys.exit(3)
+    raise MemoryError("no more memory")
+
+
+@task
+def always_killed() -> None:
+    """Kill the process at every run."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(queue="other")
+def elsewhere() -> str:
+    """Run from another queue."""
+    return "other"
+
+
+@task
+def large(size: int) -> str:
+    """Return a result of so many bytes."""
+    return "x" * size
