@@ -16,7 +16,7 @@ ENVELOPE = Envelope(
     exchange=QUEUE,
     routing_key=QUEUE,
     body=b'[[],{"text":"hello"},{}]',
-    headers={"id": "a", "async_tasks_generation": 1},
+    headers={"id": "a", "async_tasks_key": "k1"},
     properties={"delivery_mode": 2},
 )
 
@@ -31,14 +31,14 @@ def ledger(request):
 
 
 def submit(ledger, task_id="a", **options):
-    draft = {"name": "reverse_text", "queue": QUEUE, "args": {"text": "hello"}}
+    draft = {"name": "reverse_text", "queue": QUEUE, "args": {"text": "hello"}, "message_key": "k1"}
     draft |= {key: options.pop(key) for key in tuple(options) if key in Draft.__dataclass_fields__}
     return ledger.submit(Draft(id=task_id, **draft), ENVELOPE, **({"grace": 5} | options))
 
 
-def claim(ledger, task_id="a", generation=1, token="t1", owner="w1", lease=60, max_losses=5):
+def claim(ledger, task_id="a", message_key="k1", token="t1", owner="w1", lease=60, max_losses=5):
     return ledger.claim(
-        task_id, generation, owner=owner, token=token, worker="celery@here", lease=lease, max_losses=max_losses
+        task_id, message_key, owner=owner, token=token, worker="celery@here", lease=lease, max_losses=max_losses
     )
 
 
@@ -103,15 +103,15 @@ def test_only_one_of_two_claims_runs(ledger):
 def test_an_old_copy_of_a_message_is_known_as_such(ledger):
     submit(ledger)
     claim(ledger)
-    assert submit(ledger, kind="retry", token="t1", generation=2, delay=0).record.state == State.RETRY
-    assert claim(ledger, generation=1, token="t2").verdict == "stale"
-    assert claim(ledger, generation=2, token="t2").verdict == "run"
+    assert submit(ledger, kind="retry", token="t1", message_key="k2", delay=0).record.state == State.RETRY
+    assert claim(ledger, message_key="k1", token="t2").verdict == "stale"
+    assert claim(ledger, message_key="k2", token="t2").verdict == "run"
 
 
 def test_a_claim_of_what_nobody_recorded_is_unknown(ledger):
-    assert claim(ledger, "nobody").verdict == "unknown"
-    ledger.adopt(Draft(id="nobody", name="x", queue=QUEUE, generation=0), ENVELOPE)
-    assert claim(ledger, "nobody", generation=0).verdict == "run"
+    assert claim(ledger, "nobody", message_key="").verdict == "unknown"
+    ledger.adopt(Draft(id="nobody", name="x", queue=QUEUE), ENVELOPE)
+    assert claim(ledger, "nobody", message_key="").verdict == "run"
     assert events(ledger, "nobody") == ["adopted", "started"]
 
 
@@ -192,10 +192,10 @@ def test_a_confirm_after_the_start_leaves_the_claim_alone(ledger):
 
 
 def test_a_confirm_after_a_retry_leaves_the_new_message_due(ledger):
-    """A dispatcher that is slow to note its confirm must not take the next generation for published."""
+    """A dispatcher that is slow to note its confirm must not take the next message for published."""
     submit(ledger)
     claim(ledger)
-    submit(ledger, kind="retry", token="t1", generation=2, delay=0)
+    submit(ledger, kind="retry", token="t1", message_key="k2", delay=0)
     ledger.published([("a", ENVELOPE)])
     assert "due" in keys_of(ledger)
     assert set(take(ledger).envelopes) == {"a"}
@@ -227,7 +227,7 @@ def test_an_expired_message_is_not_claimed(ledger):
 
 
 def test_cancelling_a_waiting_task_revokes_it_and_those_that_waited_for_it(ledger):
-    submit(ledger, followers=[Draft(id="b", name="next", queue=QUEUE, generation=0)])
+    submit(ledger, followers=[Draft(id="b", name="next", queue=QUEUE)])
     assert ledger.get("b").state == State.PENDING
     assert ledger.cancel("a").state == State.REVOKED
     assert ledger.get("b").state == State.REVOKED
@@ -257,10 +257,10 @@ def test_a_cancelled_task_whose_worker_dies_is_revoked_not_run_again(ledger):
 
 
 def test_a_member_of_a_canvas_gets_its_message_when_it_is_sent(ledger):
-    submit(ledger, followers=[Draft(id="b", name="next", queue=QUEUE, generation=0)])
-    sent = submit(ledger, "b", name="next", generation=1)
+    submit(ledger, followers=[Draft(id="b", name="next", queue=QUEUE)])
+    sent = submit(ledger, "b", name="next", message_key="k1")
     assert (sent.outcome, sent.publish_now) == ("recorded", True)
-    assert claim(ledger, "b", generation=1).verdict == "run"
+    assert claim(ledger, "b", message_key="k1").verdict == "run"
     assert events(ledger, "b") == ["submitted", "sent", "started"]
 
 
@@ -287,7 +287,7 @@ def test_the_table_of_moves_is_what_the_scripts_obey(ledger):
         State.RETRY: lambda i: (
             submit(ledger, i),
             claim(ledger, i),
-            submit(ledger, i, kind="retry", token="t1", generation=2, delay=60),
+            submit(ledger, i, kind="retry", token="t1", message_key="k2", delay=60),
         ),
     }
     for n, (source, target) in enumerate(itertools.product(reach, (State.FAILURE, State.REVOKED))):

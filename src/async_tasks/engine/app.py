@@ -123,7 +123,7 @@ class App(Celery):
             error=error,
             exception=exception,
             detail="undeliverable",
-            revoke_followers=True,
+            cascade=True,
         )
 
     def _try(self, move: Any) -> None:

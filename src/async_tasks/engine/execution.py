@@ -20,7 +20,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from async_tasks import catalog, progress
 from async_tasks.engine.recording import named_arguments
 from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
-from async_tasks.ledger import GENERATION, Draft, Envelope, Progress, Record
+from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Progress, Record
 from async_tasks.settings import QUEUE
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _claim(app: App, request: Any, args: Any, kwargs: Any) -> Record:
     while True:
         claim = app.ledger.claim(
             request.id,
-            getattr(request, GENERATION, 0),
+            getattr(request, MESSAGE_KEY, None) or "",
             owner=app.owner,
             token=token,
             worker=request.hostname,
@@ -106,14 +106,15 @@ def _adopted(request: Any, args: Any, kwargs: Any) -> tuple[Draft, Envelope]:
         "chain": request.chain,
         "chord": request.chord,
     }
-    headers = {name: getattr(request, name, None) for name in _HEADERS} | {GENERATION: getattr(request, GENERATION, 0)}
+    headers = {name: getattr(request, name, None) for name in (*_HEADERS, MESSAGE_KEY)}
     content_type, content_encoding, payload = serialization.dumps((args, kwargs, embed), "json")
     draft = Draft(
         id=request.id,
         name=request.task,
         queue=queue,
         args=named_arguments(request.task, args, kwargs),
-        generation=getattr(request, GENERATION, 0),
+        message_key=getattr(request, MESSAGE_KEY, None) or "",
+        retries=request.retries,
         priority=delivery.get("priority"),
         parent_id=request.parent_id,
         root_id=request.root_id,

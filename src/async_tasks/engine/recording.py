@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,8 @@ from kombu import serialization
 
 from async_tasks import catalog
 from async_tasks.errors import UnknownTask
-from async_tasks.ledger import GENERATION, Draft, Envelope, Submitted
+from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Submitted
+from async_tasks.ledger.redis import Kind
 from async_tasks.settings import QUEUE
 
 if TYPE_CHECKING:
@@ -80,10 +82,10 @@ class Recorder:
         """Record the message, then publish it if it is due."""
         headers = options["headers"]
         task_id = headers["id"]
-        kind, token, generation = self._sender(task_id, headers["retries"])
-        headers[GENERATION] = generation
+        kind, token = self._sender(task_id, headers["retries"])
+        headers[MESSAGE_KEY] = uuid.uuid4().hex[:16]
         envelope = self._envelope(body, options)
-        draft = self._draft(body, headers, envelope, generation)
+        draft = self._draft(body, headers, envelope)
         self.submitted = self.app.ledger.submit(
             draft,
             envelope,
@@ -106,18 +108,14 @@ class Recorder:
         if self.submitted.publish_now:
             self.app.publish(task_id, envelope)
 
-    def _sender(self, task_id: str, retries: int) -> tuple[Any, str, int]:
-        """Whether this is the running task sending its own id again: kind, its claim's token, generation."""
+    def _sender(self, task_id: str, retries: int) -> tuple[Kind, str]:
+        """Whether this is the running task sending its own id again, and the token of its claim, if one sends."""
         current = self.app.current_worker_task
         request = current.request if current else None
-        token = getattr(request, "claim_token", None)
-        if request is None or token is None or request.id != task_id:
-            return "new", "", 1
-        return (
-            ("retry" if retries > request.retries else "replace"),
-            token,
-            getattr(request, GENERATION, 0) + 1,
-        )
+        token = getattr(request, "claim_token", None) or ""
+        if request is None or not token or request.id != task_id:
+            return "new", token
+        return ("retry" if retries > request.retries else "replace"), token
 
     def _envelope(self, body: Any, options: Mapping[str, Any]) -> Envelope:
         content_type, content_encoding, payload = serialization.dumps(body, options.get("serializer") or "json")
@@ -137,20 +135,22 @@ class Recorder:
             properties=properties | {"content_type": content_type, "content_encoding": content_encoding},
         )
 
-    def _draft(self, body: Any, headers: Mapping[str, Any], envelope: Envelope, generation: int) -> Draft:
+    def _draft(self, body: Any, headers: Mapping[str, Any], envelope: Envelope) -> Draft:
         args, kwargs, embed = body
         return Draft(
             id=headers["id"],
             name=headers["task"],
             queue=envelope.routing_key,
             args=named_arguments(headers["task"], args, kwargs),
-            generation=generation,
+            message_key=headers[MESSAGE_KEY],
+            retries=headers["retries"],
             priority=envelope.properties.get("priority"),
             submitted_by=headers.get("submitted_by"),
             parent_id=headers["parent_id"],
             root_id=headers["root_id"],
             group_id=headers["group"],
-            followers=list(_followers(embed, headers["id"], headers["root_id"])),
+            followers=list(_members(reversed(embed.get("chain") or ()), headers)),
+            bodies=list(_members([embed["chord"]], headers)) if embed.get("chord") else (),
         )
 
 
@@ -165,9 +165,9 @@ def named_arguments(name: str, args: Any, kwargs: Any) -> Any:
     return _jsonable({"args": list(args or ()), "kwargs": dict(kwargs or {})})
 
 
-def _followers(embed: Mapping[str, Any], parent_id: str, root_id: str) -> Iterator[Draft]:
-    """Members of the canvas that wait for this message: the rest of its chain, the body of its chord."""
-    waiting = [*reversed(embed.get("chain") or ()), *([embed["chord"]] if embed.get("chord") else ())]
+def _members(signatures: Iterable[Any], headers: Mapping[str, Any]) -> Iterator[Draft]:
+    """The members of a canvas under these signatures that have an id: they wait for the message of ``headers``."""
+    waiting = list(signatures)
     seen = set()
     while waiting:
         signature = waiting.pop(0)
@@ -189,9 +189,8 @@ def _followers(embed: Mapping[str, Any], parent_id: str, root_id: str) -> Iterat
                 name=name,
                 queue=queue_of(name),
                 args=_jsonable({"args": signature.get("args") or [], "kwargs": kwargs}),
-                generation=0,
-                parent_id=parent_id,
-                root_id=root_id,
+                parent_id=headers["id"],
+                root_id=headers["root_id"],
                 group_id=options.get("group_id"),
             )
         if options.get("chord"):

@@ -1,13 +1,13 @@
 """The ledger: the truth about every submission, in Redis or Valkey."""
 
 from async_tasks.ledger.connection import StoreConnection
-from async_tasks.ledger.message import GENERATION, Draft, Envelope
+from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope
 from async_tasks.ledger.record import FINAL, MOVES, Change, Error, Page, Progress, Record, State, rfc3339
 from async_tasks.ledger.redis import Claim, Due, Ledger, Submitted
 
 __all__ = [
     "FINAL",
-    "GENERATION",
+    "MESSAGE_KEY",
     "MOVES",
     "Change",
     "Claim",

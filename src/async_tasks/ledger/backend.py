@@ -94,6 +94,14 @@ class LedgerBackend(RedisBackend):
             log.warning("result not stored: the task is another's by now, or final", task_id=task_id, state=state)
         return encoded
 
+    def mark_as_failure(self, task_id: str, *args: Any, **kwargs: Any) -> Any:
+        """As Celery's, which ends the tail of a chain; what it leaves there would wait for ever."""
+        answer = super().mark_as_failure(task_id, *args, **kwargs)
+        request = kwargs.get("request")
+        if request is not None and getattr(request, "chain", None):
+            self.app.ledger.revoke_followers(task_id)
+        return answer
+
     def _store_progress(self, task_id: str, meta: Any, request: Any) -> None:
         """``update_state(state='PROGRESS', meta={'current': 1, 'total': 3})`` is progress, not a state."""
         token = getattr(request, "claim_token", None)
@@ -145,7 +153,7 @@ def _meta(record: Record) -> dict[str, Any]:
         "args": [],
         "kwargs": arguments,
         "worker": record.worker,
-        "retries": max(record.generation - 1, 0),
+        "retries": record.retries,
         "queue": record.queue,
         "parent_id": record.parent_id,
         "group_id": record.group_id,

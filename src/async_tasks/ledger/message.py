@@ -11,9 +11,9 @@ import msgpack
 
 from async_tasks.ledger.record import VERSION
 
-#: Message header: which generation of its record a message is. A retry and a replacement are new ones,
-#: so that an old copy of a message is known as such when the broker delivers it once more.
-GENERATION: Final = "async_tasks_generation"
+#: Message header with a key of its own for every sending. A record knows the key of its valid message: a retry
+#: or a replacement is another one, and an old copy is known as such when the broker delivers it once more.
+MESSAGE_KEY: Final = "async_tasks_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +27,9 @@ class Envelope:
     properties: Mapping[str, Any]
 
     @property
-    def generation(self) -> int:
-        """Which generation of its record this message is; 0 for one that somebody else sent."""
-        return int(self.headers.get(GENERATION) or 0)
+    def key(self) -> str:
+        """The message's own key; empty for one that somebody else sent."""
+        return str(self.headers.get(MESSAGE_KEY) or "")
 
     def pack(self) -> bytes:
         """As stored beside an unfinished record."""
@@ -65,7 +65,8 @@ class Draft:
     name: str
     queue: str
     args: Any = None
-    generation: int = 1
+    message_key: str = ""
+    retries: int = 0
     priority: int | None = None
     submitted_by: str | None = None
     parent_id: str | None = None
@@ -74,19 +75,21 @@ class Draft:
     replay_of: str | None = None
     batch_id: str | None = None
     expires_at: int | None = None
-    followers: Sequence[Draft] = field(default=())  # members of its canvas that wait for it
+    followers: Sequence[Draft] = field(default=())  # the rest of its chain, which waits for it
+    bodies: Sequence[Draft] = field(default=())  # of chords that it is a part of
 
     def document(self) -> bytes:
         """As the scripts take it: without what is None."""
         values = {name: getattr(self, name) for name in _DRAFT_FIELDS}
         values["args"] = dumps(self.args)
-        if self.followers:
-            values["followers"] = [follower.id for follower in self.followers]
+        for name, drafts in (("followers", self.followers), ("bodies", self.bodies)):
+            if drafts:
+                values[name] = [draft.id for draft in drafts]
         return pack({"v": VERSION} | values)
 
 
 _DRAFT_FIELDS: Final = (
-    "id", "name", "queue", "generation", "priority", "submitted_by", "parent_id", "root_id", "group_id", "replay_of",
+    "id", "name", "queue", "message_key", "retries", "priority", "submitted_by", "parent_id", "root_id", "group_id", "replay_of",
     "batch_id", "expires_at",
 )  # fmt: skip
 

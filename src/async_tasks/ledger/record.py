@@ -91,7 +91,8 @@ class Record:
     error: Error | None
     progress: Progress | None
     attempts: int  # how often a worker started it
-    generation: int  # which message of this id is the valid one: each retry and replacement is a new one
+    message_key: str  # of the valid message; each retry and replacement has another
+    retries: int  # by Task.retry(), of that message
     queue: str
     priority: int | None
     worker: str | None
@@ -128,7 +129,8 @@ class Record:
             error=_loads(doc.get("error")),
             progress=_loads(doc.get("progress")),
             attempts=int(doc.get("attempts", 0)),
-            generation=int(doc.get("generation", 0)),
+            message_key=doc.get("message_key", ""),
+            retries=int(doc.get("retries", 0)),
             queue=doc["queue"],
             priority=doc.get("priority"),
             worker=doc.get("worker"),

@@ -93,13 +93,13 @@ class Ledger(Reader):
             _ms(grace, 1000),
             kind,
             token,
-            *(follower.document() for follower in draft.followers),
+            *(member.document() for member in (*draft.followers, *draft.bodies)),
         )
         return Submitted(outcome.decode(), _record(raw), bool(now))
 
     def published(self, confirmed: Iterable[tuple[str, Envelope]]) -> None:
         """Note that the broker has these messages, by the ids of their records."""
-        flat = [part for task_id, envelope in confirmed for part in (task_id, envelope.routing_key, envelope.generation)]
+        flat = [part for task_id, envelope in confirmed for part in (task_id, envelope.routing_key, envelope.key)]
         if flat:
             self.connection.script("published", *flat)
 
@@ -123,7 +123,7 @@ class Ledger(Reader):
     def claim(
         self,
         task_id: str,
-        generation: int,
+        message_key: str,
         *,
         owner: str,
         token: str,
@@ -133,7 +133,7 @@ class Ledger(Reader):
     ) -> Claim:
         """Ask to run a message; only on the verdict "run" may it be run, until the lease (seconds) runs out."""
         verdict, raw = self.connection.script(
-            "claim", task_id, generation, owner, token, worker, _ms(lease, 1000), max_losses
+            "claim", task_id, message_key, owner, token, worker, _ms(lease, 1000), max_losses
         )
         return Claim(verdict.decode(), _record(raw))
 
@@ -155,7 +155,7 @@ class Ledger(Reader):
         detail: str = "",
         name: str = "unknown",
         queue: str = "",
-        revoke_followers: bool = False,
+        cascade: bool = False,
     ) -> Ended:
         """End a record; "refused" if it is another's by now, or final. ``result`` is JSON text."""
         fields = {
@@ -168,9 +168,13 @@ class Ledger(Reader):
             "children": dumps(children or None),
         }
         answer: bytes = self.connection.script(
-            "finish", task_id, state, owner, token, pack(fields), detail, int(revoke_followers)
+            "finish", task_id, state, owner, token, pack(fields), detail, int(cascade)
         )
         return cast("Ended", answer.decode())
+
+    def revoke_followers(self, task_id: str) -> None:
+        """Revoke what waited for a failed record and will never be sent."""
+        self.connection.script("revoke_followers", task_id)
 
     def note(
         self, task_id: str, event: str = "", detail: str = "", *, error: Any = None, exception: Any = None

@@ -1,13 +1,13 @@
--- A worker wants to run a message. ARGV: id, generation, owner, token, worker, lease ms, max losses.
+-- A worker wants to run a message. ARGV: id, message key, owner, token, worker, lease ms, max losses.
 -- Returns {verdict, record}: 'run', or why not: 'unknown', 'gone', 'finished', 'stale', 'held', 'expired'.
-local id, generation, owner, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local id, message_key, owner, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local worker, lease, max_losses = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local r = load_record(id)
 if not r then
   return { redis.call('EXISTS', P .. 'gone:' .. id) == 1 and 'gone' or 'unknown', '' }
 end
 if is_final(r) then return { 'finished', '' } end
-if r.generation ~= generation then return { 'stale', '' } end
+if (r.message_key or '') ~= message_key then return { 'stale', '' } end
 if r.state == 'STARTED' then
   if r.claim.token == token then return { 'run', cmsgpack.pack(r) } end
   local held_until = tonumber(redis.call('ZSCORE', P .. 'leases', id) or 0)

@@ -103,8 +103,8 @@ local function set_exception(r, module, type, message)
 end
 
 -- Members of a canvas that waited for this one will never be sent.
-local function revoke_followers(r)
-  for _, id in ipairs(r.followers or {}) do
+local function revoke_waiting(r, ids)
+  for _, id in ipairs(ids or {}) do
     local follower = load_record(id)
     if follower and follower.placeholder and not is_final(follower) then
       set_exception(follower, 'celery.exceptions', 'TaskRevokedError', 'task ' .. r.id .. ', which it waited for, ended as ' .. r.state)
@@ -112,6 +112,11 @@ local function revoke_followers(r)
       save_record(follower)
     end
   end
+end
+
+local function revoke_followers(r)
+  revoke_waiting(r, r.followers)
+  revoke_waiting(r, r.bodies)
 end
 
 local function revoke(r, event, why)

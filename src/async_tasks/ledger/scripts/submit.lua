@@ -1,6 +1,7 @@
 -- Record a submission before it is published.
 -- ARGV: document, message, due at, delay, expires at, expires in, publish grace (all ms, '' for none),
---       kind ('new', 'retry' or 'replace'), token of the sender's own claim, placeholder documents…
+--       kind ('new', 'retry' or 'replace'), token of the sender's own claim or '', documents of the members
+--       of its canvas that wait for it…
 -- A known id is recorded again only by its own running task (a retry or a replacement) or where it
 -- was a placeholder. Returns {outcome, record, publish now}.
 local doc = cmsgpack.unpack(ARGV[1])
@@ -21,14 +22,14 @@ if r then
   local resend = r.state == 'STARTED' and r.claim and r.claim.token == token and kind ~= 'new'
   if not resend and not (r.placeholder and not is_final(r)) then
     -- The same call again after a lost answer is welcome; anything else changes nothing.
-    local again = r.generation == doc.generation and r.state == 'PENDING'
+    local again = r.message_key == doc.message_key and r.state == 'PENDING'
     return { again and 'again' or 'known', cmsgpack.pack(r), again and 1 or 0 }
   end
   if r.name ~= doc.name then
     redis.call('ZREM', P .. 'idx:name:' .. r.name, r.id)
   end
   displace(r)
-  for _, field in ipairs({ 'name', 'args', 'queue', 'priority', 'generation', 'followers' }) do
+  for _, field in ipairs({ 'name', 'args', 'queue', 'priority', 'message_key', 'retries', 'followers', 'bodies' }) do
     r[field] = doc[field]
   end
   r.placeholder, r.claim = nil, nil
@@ -54,6 +55,16 @@ for i = 10, #ARGV do
     index(placeholder)
     enter(placeholder, 'PENDING', 'submitted', { detail = 'waits for ' .. r.id })
     save_record(placeholder)
+  else
+    -- A running task that replaces itself by a chain or a chord hands its id to the last part of it.
+    local own = load_record(placeholder.id)
+    if token ~= '' and own.state == 'STARTED' and own.claim.token == token then
+      redis.call('ZREM', P .. 'leases', own.id)
+      own.claim, own.message_key, own.placeholder = nil, nil, true
+      redis.call('DEL', P .. 'msg:' .. own.id)
+      enter(own, 'PENDING', 'replaced', { detail = 'waits for ' .. r.id })
+      save_record(own)
+    end
   end
 end
 
