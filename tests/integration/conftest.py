@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,6 +20,8 @@ def app(profile: Profile) -> Iterator[App]:
     """The engine as a client has it: it submits and reads."""
     app = engine.build(profile.settings(modules=MODULES, queues=("other",)))
     yield app
+    # Celery's results unsubscribe when they are collected, which wants the server alive.
+    gc.collect()
     app.close_connections()
 
 
