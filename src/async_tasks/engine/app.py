@@ -14,7 +14,7 @@ from celery import Celery
 from async_tasks import catalog
 from async_tasks.engine import topology
 from async_tasks.engine.config import configuration
-from async_tasks.engine.publisher import Publisher
+from async_tasks.engine.publisher import Confirmations, Publisher
 from async_tasks.engine.recording import Recorder, When
 from async_tasks.engine.worker import install_steps
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
@@ -53,6 +53,11 @@ class App(Celery):
     def publisher(self) -> Publisher:
         """The publisher; connects at the first message."""
         return Publisher(self.settings, self.connection_for_write)
+
+    @cached_property
+    def confirmations(self) -> Confirmations:
+        """What the broker has, on its way to the ledger."""
+        return Confirmations(lambda confirmed: self._try(lambda: self.ledger.published(confirmed)))
 
     def send_task(
         self,
@@ -105,7 +110,7 @@ class App(Celery):
             reason = str(exc)
             self._try(lambda: self.ledger.note(task_id, "publish deferred", reason))
             return False
-        self._try(lambda: self.ledger.published([(task_id, envelope)]))
+        self.confirmations.add(task_id, envelope)
         return True
 
     def undeliverable(self, task_id: str, reason: str) -> None:
@@ -143,6 +148,8 @@ class App(Celery):
 
     def close_connections(self) -> None:
         """Give every connection of this process back."""
+        if "confirmations" in self.__dict__:
+            self.confirmations.close()
         if "publisher" in self.__dict__:
             self.publisher.close()
         if "ledger" in self.__dict__:
@@ -174,3 +181,11 @@ def default_app() -> App:
         if not _default:
             _default.append(build(get_settings()))
         return _default[0]
+
+
+def close_default_app() -> None:
+    """Give the connections of this process's application back, if it has one."""
+    with _building:
+        for app in _default:
+            app.close_connections()
+        _default.clear()

@@ -28,6 +28,9 @@ HOST: Final = "127.0.0.1"
 #: away could otherwise be given the store's own port as its source, connect to itself, and keep the port.
 PORTS: Final = range(20_000, 30_000)
 
+#: Bytes of the log above which a start begins another and keeps one old one.
+LOG_LIMIT: Final = 1 << 20
+
 #: Programs looked for on PATH when no server came with a package.
 ON_PATH: Final = ("valkey-server", "redis-server")
 
@@ -96,6 +99,8 @@ class EmbeddedStore:
             text = CONFIGURATION.format(host=HOST, port=self.port, password=self._password, folder=_quoted(self.folder))
             write_private(configuration, text)
             self._describe(None)
+            if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
+                self.log.replace(self.log.with_name("store.log.1"))
         except OSError as exc:
             raise unusable(self.data_dir, exc) from exc
         return [str(server), str(configuration)]

@@ -89,8 +89,8 @@ class Draft:
 
 
 _DRAFT_FIELDS: Final = (
-    "id", "name", "queue", "message_key", "retries", "priority", "submitted_by", "parent_id", "root_id", "group_id", "replay_of",
-    "batch_id", "expires_at",
+    "id", "name", "queue", "message_key", "retries", "priority", "submitted_by", "parent_id", "root_id", "group_id",
+    "replay_of", "batch_id", "expires_at",
 )  # fmt: skip
 
 

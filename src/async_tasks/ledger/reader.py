@@ -118,14 +118,12 @@ class Reader:
             self.connection.call(lambda: listener.subscribe(f"{PREFIX}celery-task-meta-{task_id}"))
             try:
                 while True:
-                    # The confirmation of the subscription is read before the record is.
-                    listener.get_message(timeout=0.05)
+                    # The first message is the confirmation of the subscription, the next the end. Waiting goes
+                    # in steps, so that a lost message costs a second, not the wait.
+                    listener.get_message(timeout=max(0.0, min(deadline - time.monotonic(), 1.0)))
                     found = self.get(task_id)
-                    left = deadline - time.monotonic()
-                    if found is None or found.finished or left <= 0:
+                    if found is None or found.finished or time.monotonic() >= deadline:
                         return found
-                    # In steps, so that a lost message costs a second, not the wait.
-                    listener.get_message(timeout=min(left, 1.0))
             except TRANSIENT as exc:
                 raise StoreUnavailable(f"The store went away: {exc}") from exc
 
