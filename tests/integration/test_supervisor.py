@@ -174,12 +174,14 @@ def test_a_killed_store_comes_back_with_its_data_at_its_address(up: Up) -> None:
 def test_data_and_address_are_kept_from_start_to_start(up: Up) -> None:
     up.start()
     up.remember("value")
+    address = load(data_dir=up.data_dir).store()
     up.process.signal(signal.SIGINT)
     up.process.wait()
 
     up.start()
 
     assert up.remembered() == "value"
+    assert load(data_dir=up.data_dir).store() == address
 
 
 def test_a_killed_supervisor_leaves_nothing_in_the_way(up: Up) -> None:

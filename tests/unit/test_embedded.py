@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from async_tasks.engine.data_folder import prepare_data_folder
-from async_tasks.engine.embedded import PORTS, EmbeddedStore, find_server
+from async_tasks.engine.embedded import LOG_LIMIT, PORTS, EmbeddedStore, find_server
 from async_tasks.errors import ConfigurationError, StoreUnavailable
 from async_tasks.settings import load
 from tests.support.processes import Process
@@ -144,6 +144,18 @@ def test_a_damaged_description_is_made_anew(tmp_path: Path, damage: str) -> None
     store.prepare()
 
     assert load(data_dir=tmp_path).store() == store.url
+
+
+def test_its_log_does_not_grow_for_ever(store: EmbeddedStore) -> None:
+    store.log.write_text("x" * LOG_LIMIT)
+    store.prepare()
+    assert store.log.exists()
+
+    store.log.write_text("x" * (LOG_LIMIT + 1))
+    store.prepare()
+
+    assert not store.log.exists()
+    assert (store.data_dir / "store.log.1").stat().st_size > LOG_LIMIT
 
 
 def test_a_store_that_ends_says_why(store: EmbeddedStore, run: Run) -> None:
