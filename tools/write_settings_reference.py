@@ -1,3 +1,5 @@
+# ruff: noqa: INP001 - a script, no package
+
 """Write docs/settings.md from the settings themselves: ``python tools/write_settings_reference.py``."""
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ PLACE = Path(__file__).parents[1] / "docs" / "settings.md"
 
 HEAD = """# Settings
 
-Each is an environment variable, or a line of a file `.env` in the folder where the command is started; the environment
-wins over the file, an option of the command line over both. `async-tasks check` prints what is in force, secrets masked,
-and every problem at once. Every process of a system (web, workers, Flower, your own programs) reads the same settings.
+Each is an environment variable, or a line of a file `.env` in the folder where the command is started. The environment
+wins over the file, an option of the command line over both. `async-tasks check` prints what is in force, with secrets
+masked, and every problem at once. Every process of a system (web, workers, Flower, your own programs) reads them.
 
 | variable | default | meaning |
 |---|---|---|

@@ -1,22 +1,22 @@
 """Every error that async-tasks raises on purpose.
 
-    AsyncTasksError
-    ├── ConfigurationError      the settings or the machine are not fit to start
-    ├── DeclarationError        a function cannot be a task as it is declared
-    ├── SubmissionError         the caller asked for something that cannot be accepted
-    │   ├── UnknownTask
-    │   ├── InvalidArguments    also raised in a worker; never retried
-    │   ├── InvalidOption
-    │   ├── PayloadTooLarge
-    │   └── Undeliverable       the broker definitely refused the message
-    ├── RecordError
-    │   ├── UnknownRecord
-    │   └── AlreadyFinished
-    ├── ResultRefused           a task returned what cannot be stored
-    ├── TaskCrashed             a task tried to end its worker
-    └── Unavailable             a server did not answer; nothing is known to be wrong with the request
-        ├── StoreUnavailable
-        └── BrokerUnavailable
+AsyncTasksError
+├── ConfigurationError      the settings or the machine are not fit to start
+├── DeclarationError        a function cannot be a task as it is declared
+├── SubmissionError         the caller asked for something that cannot be accepted
+│   ├── UnknownTask
+│   ├── InvalidArguments    also raised in a worker; never retried
+│   ├── InvalidOption
+│   ├── PayloadTooLarge
+│   └── Undeliverable       the broker definitely refused the message
+├── RecordError
+│   ├── UnknownRecord
+│   └── AlreadyFinished
+├── ResultRefused           a task returned what cannot be stored
+├── TaskCrashed             a task tried to end its worker
+└── Unavailable             a server did not answer; nothing is known to be wrong with the request
+    ├── StoreUnavailable
+    └── BrokerUnavailable
 """
 
 from __future__ import annotations
