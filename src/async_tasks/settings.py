@@ -22,6 +22,8 @@ QUEUE = "celery_see"
 
 #: Where the embedded store says how to reach it, inside the data folder (mode 0600: it holds a password).
 EMBEDDED_FILE = "embedded.json"
+#: Where `up` says which modules it serves, so that a command in the same folder knows their tasks.
+MODULES_FILE = "modules.json"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -149,6 +151,15 @@ class Settings(BaseSettings):
     def outbox(self) -> Path:
         """The folder of emails when no SMTP server is set."""
         return self.email_outbox or self.data_dir / "outbox"
+
+    def task_modules(self) -> tuple[str, ...]:
+        """The modules of the settings, or those that the system of the data folder was last started with."""
+        if self.modules:
+            return self.modules
+        try:
+            return tuple(json.loads((self.data_dir / MODULES_FILE).read_text()))
+        except (OSError, ValueError, TypeError):
+            return ()
 
     def broker(self) -> str:
         """The broker's URL, password included.

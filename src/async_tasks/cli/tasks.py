@@ -22,7 +22,7 @@ def catalog(modules: tuple[str, ...], as_json: bool) -> None:
     from async_tasks import catalog as tasks
 
     override(modules=modules or None)
-    tasks.load_modules(get_settings().modules)
+    tasks.load_modules(get_settings().task_modules())
     if as_json:
         print_json(
             [

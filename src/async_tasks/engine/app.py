@@ -163,7 +163,7 @@ def build(settings: Settings) -> App:
     Raises:
         ConfigurationError: if the settings or a module do not allow it.
     """
-    catalog.load_modules(settings.modules)
+    catalog.load_modules(settings.task_modules())
     app = App(settings, changes=configuration(settings))
     # Threads of a web process have no current application of their own; they take the default one.
     app.set_default()

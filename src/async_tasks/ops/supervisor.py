@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -13,14 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from async_tasks.engine.data_folder import prepare_data_folder
+from async_tasks.engine.data_folder import prepare_data_folder, write_private
 from async_tasks.engine.embedded import EmbeddedStore
 from async_tasks.errors import ConfigurationError, StoreUnavailable
 from async_tasks.ops.ports import check_ports, free_port, reachable, url
 from async_tasks.ops.processes import Child, environment, in_words, kill_marked
 from async_tasks.ops.signals import Signals
 from async_tasks.ops.welcome import welcome
-from async_tasks.settings import Settings
+from async_tasks.settings import MODULES_FILE, Settings
 
 #: Seconds that the store may take to load its data, and the web process to answer.
 STORE_START: Final = 300.0
@@ -89,6 +90,8 @@ class Supervisor:
             if left := kill_marked(self._data_dir):
                 self._say(f"ended {left} {'process' if left == 1 else 'processes'} that an earlier run had left behind")
             self._choose_ports()
+            # A command in another terminal of this folder knows the tasks by this.
+            write_private(self._data_dir / MODULES_FILE, json.dumps(self._settings.modules) + "\n")
             if not self._modules_load():
                 return 1
             return self._run(signals)
