@@ -289,3 +289,21 @@ def test_a_worker_killed_at_once_loses_nothing_and_a_long_task_is_not_run_twice(
     done = finished(app, long, timeout=40)
     assert (done.state, done.attempts) == (State.SUCCESS, 2)
     assert path.read_text().splitlines() == ["start long", "start long", "end long"]
+
+
+def test_a_living_worker_takes_over_from_a_killed_one_within_ten_seconds(app, running_system, tmp_path):
+    system = running_system(modules=("tests.support.tasks",))
+    for name in ("one", "two"):
+        system.launch("worker", name=name)
+    for name in ("one", "two"):
+        system.wait_ready(name)
+    path = tmp_path / "effects"
+    record = submission.submit(app, "append", {"path": str(path), "line": "x", "seconds": 3})
+    holder = reach(app, record.id, State.STARTED).worker.partition("@")[0]
+    os.kill(system.processes[holder].pid, signal.SIGKILL)
+    killed_at = app.ledger.now()
+    again = wait_until(lambda: (r := app.ledger.get(record.id)).attempts == 2 and r, 20)
+    assert again.started_at - killed_at < 10_000
+    assert again.worker.partition("@")[0] != holder
+    assert finished(app, record).state == State.SUCCESS
+    print(f"taken over after {(again.started_at - killed_at) / 1000:.1f} s")
