@@ -126,15 +126,18 @@ def test_beyond_loopback_nothing_starts_without_a_credential(profile):
         assert "ASYNC_TASKS_ADMIN_TOKEN is required" in refused.stderr
 
 
-def test_celerys_own_worker_command_works(profile, tmp_path):
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_celerys_own_worker_command_works(profile, tmp_path, pool):
+    """Whatever the pool, a task that takes longer than a lease keeps it."""
     app = engine.build(profile.settings(modules=("tests.support.tasks",), queues=("other",)))
-    command = "-m celery -A async_tasks.engine worker -Q celery_see --loglevel=info --concurrency=4"
-    env = profile.env({"ASYNC_TASKS_MODULES": "tests.support.tasks"})
+    command = f"-m celery -A async_tasks.engine worker -Q celery_see --loglevel=info --concurrency=4 --pool={pool}"
+    env = profile.env({"ASYNC_TASKS_MODULES": "tests.support.tasks", "ASYNC_TASKS_LEASE": "1"})
     worker = Process([sys.executable, *shlex.split(command)], tmp_path / "celery.log", env=env, cwd=ROOT)
     worker.start()
     try:
-        result = app.tasks["add"].delay(1, 2)
-        assert result.get(timeout=20) == 3, worker.tail()
+        result = app.tasks["append"].delay(str(tmp_path / "effects"), "x", 2.5)
+        assert result.get(timeout=20) == "x", worker.tail()
+        assert app.ledger.get(result.id).attempts == 1
         del result
     finally:
         worker.stop(20)

@@ -307,3 +307,20 @@ def test_a_living_worker_takes_over_from_a_killed_one_within_ten_seconds(app, ru
     assert again.worker.partition("@")[0] != holder
     assert finished(app, record).state == State.SUCCESS
     print(f"taken over after {(again.started_at - killed_at) / 1000:.1f} s")
+
+
+def test_a_worker_asked_to_end_finishes_short_tasks_and_gives_long_ones_back(app, running_system, tmp_path):
+    system = running_system(modules=("tests.support.tasks",), env={"ASYNC_TASKS_SHUTDOWN_GRACE": "1.5"})
+    system.start("worker")
+    path = tmp_path / "effects"
+    long = submission.submit(app, "append", {"path": str(path), "line": "long", "seconds": 6})
+    short = submission.submit(app, "append", {"path": str(path), "line": "short", "seconds": 0.5})
+    reach(app, long.id, State.STARTED)
+    wait_until(lambda: app.ledger.get(short.id).attempts == 1, 10)
+    system.processes["worker"].stop(20)
+    assert app.ledger.get(short.id).state == State.SUCCESS
+    assert app.ledger.get(long.id).state in (State.PENDING, State.STARTED)
+    system.start("worker")
+    done = finished(app, long, 40)
+    assert (done.state, done.attempts) == (State.SUCCESS, 2)
+    assert path.read_text().splitlines().count("end long") == 1

@@ -31,6 +31,8 @@ NAP: Final = 1.0
 VANISHED_AFTER: Final = 5.0
 #: Seconds between two rounds of the trimmer.
 TRIM_EVERY: Final = 60.0
+#: Records removed at a time, so that nothing else waits for it.
+TRIM_BATCH: Final = 500
 
 
 class Dispatcher:
@@ -123,8 +125,10 @@ class Dispatcher:
     def _trim(self, now: float) -> None:
         if now - self._trimmed_at < TRIM_EVERY:
             return
-        self._trimmed_at = now
-        removed = self.app.ledger.trim(older_than=self.app.settings.retention)
+        removed = self.app.ledger.trim(older_than=self.app.settings.retention, limit=TRIM_BATCH)
+        if removed < TRIM_BATCH:
+            # Else there is more: the next turn goes on.
+            self._trimmed_at = now
         if removed:
             log.info("old records removed", count=removed)
 

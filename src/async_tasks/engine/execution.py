@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import celery
 import structlog
+from billiard.common import terminate_handler_fired
 from celery.exceptions import Ignore, Reject, Retry
 from kombu import serialization
 from pydantic_core import to_jsonable_python
@@ -149,6 +150,9 @@ def _run(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> A
     except (Ignore, Reject, Retry, InvalidArguments, ResultRefused):
         raise
     except (MemoryError, SystemExit) as exc:
+        if terminate_handler_fired():
+            # Not the task: the worker stops, and its main process gives the task back.
+            raise
         # Celery lets these end the pool process, or the whole worker.
         raise TaskCrashed(f"the task raised {type(exc).__name__}: {exc}") from exc
     except Exception as exc:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from billiard.einfo import ExceptionWithTraceback
 from celery import bootsteps, signals
+from celery.concurrency.prefork import TaskPool as PreforkPool
 from celery.exceptions import WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
@@ -95,8 +96,8 @@ class LeaseKeeper(bootsteps.StartStopStep):
             if given_back:
                 log.warning("tasks of an earlier worker of this name run again", count=given_back)
         interval = settings.lease / RENEWALS_PER_LEASE
-        if worker.use_eventloop and worker.pool.task_join_will_block:
-            # Prefork: no thread may live in this process while it forks children.
+        if worker.use_eventloop and isinstance(worker.pool, PreforkPool):
+            # No thread may live in this process while it forks children.
             self.app.ledger.connection.patience = PARENT_PATIENCE
             worker.timer.call_repeatedly(interval, self.renew, (worker,))
         else:
