@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -108,7 +109,8 @@ def test_history_is_paged_newest_first(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["state=DONE", "limit=0", "limit=201", "limit=x", "since=yesterday", "cursor=x", "sort=name", "limit=1&limit=2"]
+    "query",
+    ["state=DONE", "limit=0", "limit=201", "limit=x", "since=yesterday", "cursor=x", "sort=name", "limit=1&limit=2"],
 )
 def test_a_filter_that_cannot_be_used_is_named(client: FlaskClient, query: str) -> None:
     answer = client.get(f"{API}/tasks?{query}")
@@ -178,12 +180,22 @@ def test_without_the_store_every_answer_is_503_in_bounded_time(away: FlaskClient
             assert int(answer.headers["Retry-After"]) > 0
             assert str(profile.store.url) not in answer.text
             assert datetime.now(UTC) - before < timedelta(seconds=4)
-        ready = away.get("/health/ready")
-        assert (ready.status_code, ready.json["checks"]["ledger"]) == (503, "does not answer")
         assert away.get("/health/live").status_code == 200
     finally:
         profile.store.ensure()
     wait_until(lambda: away.get("/health/ready").status_code == 200, 20)
+
+
+@pytest.mark.parametrize("how", ["kill", "pause"])
+def test_without_the_store_a_probe_says_so_in_bounded_time(away: FlaskClient, profile: Profile, how: str) -> None:
+    getattr(profile.store, how)()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            ready = pool.submit(away.get, "/health/ready").result(10)
+        finally:
+            profile.store.ensure()
+    assert (ready.status_code, ready.json["status"]) == (503, "unavailable")
+    assert ready.json["checks"]["ledger"] == "does not answer"
 
 
 def test_without_the_broker_submissions_are_accepted(client: FlaskClient, profile: Profile) -> None:

@@ -91,7 +91,20 @@ def wait_for(result):
 def stock(redis_server, tmp_path):
     app = make_client(redis_server.url, redis_server.url)
     process = Process(
-        [sys.executable, "-m", "celery", "-A", "tests.support.stock", "worker", "-c", "4", "-l", "info", "-n", "stock@here"],
+        [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "tests.support.stock",
+            "worker",
+            "-c",
+            "4",
+            "-l",
+            "info",
+            "-n",
+            "stock@here",
+        ],
         tmp_path / "stock.log",
         env={**os.environ, "STOCK_BROKER": redis_server.url, "STOCK_BACKEND": redis_server.url},
         cwd=ROOT,

@@ -13,7 +13,9 @@ COUNT = 1000
 
 def test_nothing_is_lost_when_everything_is_killed_at_once(app, workers, profile, tmp_path):
     path = tmp_path / "effects"
-    ids = [submission.submit(app, "append", {"path": str(path), "line": str(n), "seconds": 0.005}).id for n in range(COUNT)]
+    ids = [
+        submission.submit(app, "append", {"path": str(path), "line": str(n), "seconds": 0.005}).id for n in range(COUNT)
+    ]
     wait_until(lambda: app.ledger.count("state:SUCCESS") > COUNT // 20, 30)
 
     workers.end()

@@ -114,8 +114,7 @@ class Publisher:
         )
 
     def _open(self, timeout: float) -> Producer:
-        options = {"confirm_publish": True, "read_timeout": timeout, "write_timeout": timeout} if self._amqp else {}
-        connection = self._connect(connect_timeout=timeout, transport_options=options)
+        connection = self._connect(connect_timeout=timeout, transport_options=self._bounds(timeout))
         try:
             connection.ensure_connection(max_retries=0, timeout=timeout)
             topology.declare(connection, [*topology.queues(self.settings), *topology.dead_queues(self.settings)])
@@ -125,6 +124,12 @@ class Publisher:
             connection.collect(socket_timeout=0.1)
             raise
         return self._producer
+
+    def _bounds(self, timeout: float) -> dict[str, Any]:
+        """Options of a connection on which every read and write ends: a peer may accept and then say nothing."""
+        if self._amqp:
+            return {"confirm_publish": True, "read_timeout": timeout, "write_timeout": timeout}
+        return {"socket_timeout": timeout, "socket_connect_timeout": timeout}
 
     def _learn_version(self, connection: Connection) -> None:
         if self._amqp:
@@ -162,7 +167,7 @@ class Publisher:
         Raises:
             BrokerUnavailable: if it did not answer in that time (seconds).
         """
-        connection = self._connect(connect_timeout=timeout)
+        connection = self._connect(connect_timeout=timeout, transport_options=self._bounds(timeout))
         try:
             connection.ensure_connection(max_retries=0, timeout=timeout)
             self._learn_version(connection)
