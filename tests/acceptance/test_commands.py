@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from async_tasks import engine
+from tests.integration.conftest import outlive_results
 from tests.support.processes import Process, free_port
 from tests.support.system import ROOT
 from tests.support.waiting import wait_until
@@ -141,6 +142,7 @@ def test_celerys_own_worker_command_works(profile, tmp_path, pool):
         del result
     finally:
         worker.stop(20)
+        outlive_results(app)
         app.close_connections()
 
 

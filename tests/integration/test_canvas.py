@@ -11,6 +11,7 @@ from celery import chain, chord, group
 from celery.result import AsyncResult, GroupResult
 
 from async_tasks.ledger import FINAL
+from tests.integration.conftest import outlive_results
 from tests.support.processes import Process
 from tests.support.stock import make_client
 from tests.support.system import ROOT
@@ -113,6 +114,9 @@ def stock(redis_server, tmp_path):
     wait_until(lambda: " ready." in process.output, 30, process.tail)
     yield app
     process.kill()
+    outlive_results(app)
+    app.backend.result_consumer.stop()
+    app.backend.client.connection_pool.disconnect()
     app.close()
 
 

@@ -21,6 +21,7 @@ from async_tasks.errors import (
     UnknownTask,
 )
 from async_tasks.ledger import State
+from tests.integration.conftest import outlive_results
 from tests.support import tasks
 from tests.support.waiting import wait_until
 
@@ -230,6 +231,7 @@ def test_a_foreign_client_that_knows_only_the_broker_is_adopted(app, workers, pr
     done = wait_until(lambda: (r := app.ledger.get(task_id)) and r.finished and r, 10)
     assert (done.state, done.result, done.args) == (State.SUCCESS, 9, {"a": 4, "b": 5})
     assert events(done) == ["adopted", "started", "succeeded"]
+    outlive_results(foreign)
     foreign.close()
 
 

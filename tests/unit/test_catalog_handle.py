@@ -28,6 +28,7 @@ class Item(BaseModel):
 @pytest.fixture(autouse=True)
 def _own_catalog() -> Iterator[None]:
     taken = catalog.snapshot()
+    catalog.restore({name: spec for name, spec in taken.items() if spec.function.__module__ == __name__})
     yield
     catalog.restore(taken)
 
