@@ -12,7 +12,7 @@ import pytest
 from async_tasks import errors
 from async_tasks.errors import InvalidOption
 from async_tasks.settings import load
-from async_tasks.web import live, problems, sse, words
+from async_tasks.web import problems, sse, words
 from async_tasks.web.auth import _is_local
 from async_tasks.web.routing import AnyText, KeepEncodedSlashes
 from async_tasks.web.security import CONTENT_POLICY, is_known_host, known_hosts
@@ -116,14 +116,14 @@ def decoded(raw: str) -> str:
 
 
 def test_places_in_the_stream_are_ordered_as_numbers() -> None:
-    assert live.position("9-10") > live.position("9-9")
-    assert live.position("10-0") > live.position("9-99")
+    assert sse.position("9-10") > sse.position("9-9")
+    assert sse.position("10-0") > sse.position("9-99")
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "1", "1-", "-1", "1-2-3", "1-x", "$", "\u0661-\u0662", "1" * 50 + "-0"])
 def test_what_is_no_place_in_the_stream(cursor: str) -> None:
     with pytest.raises(InvalidOption, match="Last-Event-ID"):
-        live.position(cursor)
+        sse.position(cursor)
 
 
 def test_an_event_is_one_block_whatever_its_text() -> None:

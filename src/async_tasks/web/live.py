@@ -12,20 +12,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from queue import Empty, Full, Queue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from async_tasks import queries
-from async_tasks.errors import InvalidOption, StoreUnavailable
+from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger.record import Change, Record
 from async_tasks.web import sse
+from async_tasks.web.sse import position
 
 if TYPE_CHECKING:
     from async_tasks.engine import App
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ BLOCK: Final = 25.0  # seconds that one read of the store waits for a change
 LINGER: Final = 5.0  # seconds that the reader goes on after the last subscription has left
 QUEUE_SIZE: Final = 256  # changes that wait for a slow client before it has to catch up from the store
 PAGE: Final = 500  # changes read at a time
+TURNS: Final = 16  # questions to the store at a time, for those who begin or catch up: thousands may come at once
 RETRY_MIN: Final = 0.2  # seconds before the store is asked again after it did not answer
 RETRY_MAX: Final = 5.0
 
@@ -68,24 +72,13 @@ class Event:
 LOST: Final = Event(None, None)
 
 
-def position(cursor: str) -> tuple[int, int]:
-    """A place in the stream of changes, in an order that can be compared.
-
-    Raises:
-        InvalidOption: if that is no place in the stream.
-    """
-    ms, _, sequence = cursor.partition("-")
-    if not (ms.isascii() and ms.isdigit() and sequence.isascii() and sequence.isdigit() and len(cursor) <= 40):  # noqa: PLR2004
-        raise InvalidOption("Last-Event-ID", f"{cursor!r} is no id of an event of this server")
-    return int(ms), int(sequence)
-
-
 class Hub:
     """Reads changes while somebody watches, and hands them on."""
 
     def __init__(self, app: App) -> None:
         self.app = app
         self.closed = threading.Event()
+        self._turns = threading.BoundedSemaphore(TURNS)
         self._lock = threading.Lock()
         self._by_id: dict[str, set[Subscription]] = {}
         self._all: set[Subscription] = set()
@@ -103,7 +96,7 @@ class Hub:
             InvalidOption: if ``after`` is no place in the stream.
             StoreUnavailable: if the store does not answer.
         """
-        latest = queries.latest_change(self.app)
+        latest = self.ask(queries.latest_change)
         subscription = Subscription(self, ids, latest if after is None else after, resumed=after is not None)
         with self._lock:
             for watchers in self._places(ids, make=True):
@@ -124,6 +117,19 @@ class Hub:
                 if not self._by_id.get(task_id, True):
                     del self._by_id[task_id]
             self._last_left = time.monotonic()
+
+    def ask(self, question: Callable[..., T], *args: Any, **options: Any) -> T:
+        """Put a question to the store when it is this caller's turn.
+
+        Raises:
+            StoreUnavailable: if the store does not answer, or has too many to answer.
+        """
+        if not self._turns.acquire(timeout=self.app.settings.store_timeout):
+            raise StoreUnavailable("Too many are waiting for the store")
+        try:
+            return question(self.app, *args, **options)
+        finally:
+            self._turns.release()
 
     def close(self) -> None:
         """End every stream, so that the process can stop."""
@@ -250,17 +256,17 @@ class Subscription:
         self._behind = False
         while not self._queue.empty():
             self._queue.get_nowait()
-        app, pause = self._hub.app, RETRY_MIN
+        ask, pause = self._hub.ask, RETRY_MIN
         while not self._hub.closed.is_set():
             try:
-                if self._unsure and is_past(app, self.cursor):
-                    self.cursor = queries.latest_change(app)
+                if self._unsure and ask(is_past, self.cursor):
+                    self.cursor = ask(queries.latest_change)
                     self._position = position(self.cursor)
                     yield LOST
                 self._unsure = False
-                changes = queries.changes(app, self.cursor, block=0, count=PAGE)
+                changes = ask(queries.changes, self.cursor, block=0, count=PAGE)
                 watched = [change for change in changes if self.ids is None or change.id in self.ids]
-                records = queries.get_many(app, list({change.id for change in watched})) if self.ids else {}
+                records = ask(queries.get_many, list({change.id for change in watched})) if self.ids and watched else {}
             except StoreUnavailable:
                 yield None
                 self._hub.closed.wait(pause)

@@ -1,4 +1,4 @@
-"""The wire format of server-sent events."""
+"""The wire format of server-sent events, and their ids: places in the store's stream of changes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 from urllib.parse import quote
 
+from async_tasks.errors import InvalidOption
 from async_tasks.ledger.record import Change, rfc3339
 
 #: A comment: keeps proxies from closing a silent stream, and shows a vanished client.
@@ -15,6 +16,18 @@ END: Final = b"event: end\ndata: {}\n\n"
 
 MIMETYPE: Final = "text/event-stream"
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def position(cursor: str) -> tuple[int, int]:
+    """A place in the stream of changes, in an order that can be compared.
+
+    Raises:
+        InvalidOption: if that is no place in the stream.
+    """
+    ms, _, sequence = cursor.partition("-")
+    if not (ms.isascii() and ms.isdigit() and sequence.isascii() and sequence.isdigit() and len(cursor) <= 40):  # noqa: PLR2004
+        raise InvalidOption("Last-Event-ID", f"{cursor!r} is no id of an event of this server")
+    return int(ms), int(sequence)
 
 
 def opening(cursor: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from flask import Response, current_app, request
 
@@ -11,9 +10,6 @@ from async_tasks import queries
 from async_tasks.ledger.record import FINAL, Record
 from async_tasks.web import sse
 from async_tasks.web.live import LOST, PAGE, Hub, Subscription, is_past
-
-if TYPE_CHECKING:
-    from async_tasks.engine import App
 
 #: Makes the HTML of a record.
 Render = Callable[[Record], str]
@@ -36,14 +32,14 @@ def of_task(task_id: str, last: str | None) -> Response:
         UnknownRecord: if there is no such task.
         StoreUnavailable: if the store does not answer.
     """
-    app = _app()
-    subscription = _hub().subscribe({task_id}, after=last)
+    hub = _hub()
+    subscription = hub.subscribe({task_id}, after=last)
     try:
-        if last is not None and is_past(app, last):
+        if last is not None and hub.ask(is_past, last):
             subscription.close()
-            subscription, last = _hub().subscribe({task_id}), None
-        record = queries.get(app, task_id)
-        if record.finished and last is not None and not _has_more(app, task_id, last):
+            subscription, last = hub.subscribe({task_id}), None
+        record = hub.ask(queries.get, task_id)
+        if record.finished and last is not None and not _has_more(hub, task_id, last):
             subscription.close()
             return Response(status=204)  # which tells an EventSource to stay away
     except BaseException:
@@ -69,10 +65,10 @@ def of_page(ids: Collection[str], render: Render) -> Response:
 
     Begins with all of them as they are, and ends when all have finished.
     """
-    app = _app()
-    subscription = _hub().subscribe(ids)
+    hub = _hub()
+    subscription = hub.subscribe(ids)
     try:
-        records = queries.get_many(app, list(ids))
+        records = hub.ask(queries.get_many, list(ids))
     except BaseException:
         subscription.close()
         raise
@@ -95,10 +91,11 @@ def _page_events(subscription: Subscription, records: Mapping[str, Record], rend
             yield sse.PING
         elif event.change is None:
             return  # the page comes back, and begins with what is
-        elif event.record is not None:
-            yield fragment(event.record, event.change.cursor)
-            if event.record.finished:
-                waiting.discard(event.record.id)
+        else:
+            if event.record is not None:
+                yield fragment(event.record, event.change.cursor)
+            if event.change.state in FINAL:
+                waiting.discard(event.change.id)
     yield sse.END
 
 
@@ -121,8 +118,8 @@ def _task_events(subscription: Subscription, first: Record | None) -> Iterator[b
                 return
 
 
-def _has_more(app: App, task_id: str, cursor: str) -> bool:
-    while changes := queries.changes(app, cursor, block=0, count=PAGE):
+def _has_more(hub: Hub, task_id: str, cursor: str) -> bool:
+    while changes := hub.ask(queries.changes, cursor, block=0, count=PAGE):
         if any(change.id == task_id for change in changes):
             return True
         cursor = changes[-1].cursor
@@ -134,11 +131,6 @@ def _response(subscription: Subscription, events: Iterator[bytes]) -> Response:
     # Not in the generator: one that was never begun is not ended either.
     response.call_on_close(subscription.close)
     return response
-
-
-def _app() -> App:
-    app: App = current_app.extensions["async_tasks"]
-    return app
 
 
 def _hub() -> Hub:
