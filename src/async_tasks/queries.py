@@ -119,7 +119,7 @@ def _decode(cursor: str) -> tuple[int, str]:
     try:
         at, task_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return int(at), str(task_id)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
         raise InvalidOption("cursor", "is none of ours: use next_cursor of the page before, unchanged") from None
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -67,6 +68,20 @@ def test_what_cannot_be_accepted_is_refused_and_stores_nothing(app):
     with pytest.raises(InvalidOption):
         submission.submit(app, "add", {"a": 1, "b": 2}, delay=1, eta=datetime.now(UTC))
     assert queries.page(app).tasks == []
+
+
+@pytest.mark.parametrize("cursor", ["x", "W0luZmluaXR5LCAiYSJd", "WzEsMiwzXQ", "W1tbW1tbW1tbW1tb" * 200, "ł"])
+def test_a_cursor_of_ones_own_making_is_refused(app, cursor):
+    with pytest.raises(InvalidOption):
+        queries.page(app, cursor=cursor)
+
+
+def test_many_can_wait_at_once(app, workers):
+    """More than the client's own default of a hundred connections."""
+    record = submission.submit(app, "add", {"a": 1, "b": 2}, delay=2)
+    with ThreadPoolExecutor(150) as pool:
+        ends = list(pool.map(lambda _: queries.wait(app, record.id, 20), range(150)))
+    assert {end.state for end in ends} == {State.SUCCESS}
 
 
 def test_failures_tell_type_words_and_place(app, workers):

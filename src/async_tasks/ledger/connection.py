@@ -36,6 +36,10 @@ TIMELINE_CAP: Final = 50
 #: Changes kept for readers that come back with a Last-Event-ID.
 STREAM_CAP: Final = 10_000
 
+#: Connections of one process at most. Each caller that waits for an end holds one, and a web process has many;
+#: redis-py's own default refuses the hundred and first at once. Servers take ten thousand by default.
+MAX_CONNECTIONS: Final = 5_000
+
 #: What a store that is away, starting, full or failing over answers; asking again later may succeed.
 TRANSIENT: Final = (
     RedisConnectionError,
@@ -85,6 +89,7 @@ class StoreConnection:
             socket_connect_timeout=min(timeout, 2.0),
             retry=Retry(NoBackoff(), 0),
             health_check_interval=30,
+            max_connections=MAX_CONNECTIONS,
         )
         self._scripts: dict[str, Any] = {}
 
