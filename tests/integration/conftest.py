@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from celery import Celery
+from flask import Flask
 
 from async_tasks import engine
 from async_tasks.engine import App
 from tests.support.profiles import Profile
+from tests.support.servers import StoreServer
 from tests.support.system import System
+from tests.support.web import web_apps
 
 MODULES = ("tests.support.tasks",)
 
@@ -44,3 +48,16 @@ def workers(running_system: Callable[..., System]) -> System:
     system = running_system(modules=MODULES)
     system.start("worker")
     return system
+
+
+@pytest.fixture
+def store_profile(valkey_server: StoreServer, tmp_path: Path) -> Profile:
+    """For tests in which the broker has no part: one profile is enough."""
+    return Profile("embedded", valkey_server, valkey_server, valkey_server.url, tmp_path)
+
+
+@pytest.fixture
+def make(store_profile: Profile) -> Iterator[Callable[..., Flask]]:
+    """Makes web applications with settings of the test's own."""
+    with web_apps(store_profile) as make:
+        yield make

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -13,23 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.support.profiles import Profile
-from tests.support.servers import StoreServer
-from tests.support.web import web_apps
 
 TOKEN = "a-long-and-random-token"
-
-
-@pytest.fixture
-def profile(valkey_server: StoreServer, tmp_path: Path) -> Profile:
-    """One is enough: the broker has no part in these."""
-    return Profile("embedded", valkey_server, valkey_server, valkey_server.url, tmp_path)
-
-
-@pytest.fixture
-def make(profile: Profile) -> Iterator[Callable[..., Flask]]:
-    """Makes web applications with settings of the test's own."""
-    with web_apps(profile) as make:
-        yield make
 
 
 @pytest.fixture
@@ -165,11 +149,13 @@ def test_errors_are_pages_for_people(browser: FlaskClient) -> None:
     assert browser.get("/problems/invalid-arguments").status_code == 200
 
 
-def test_without_the_store_the_forms_stay_and_what_was_typed_too(make: Callable[..., Flask], profile: Profile) -> None:
+def test_without_the_store_the_forms_stay_and_what_was_typed_too(
+    make: Callable[..., Flask], store_profile: Profile
+) -> None:
     browser = make(store_timeout=0.5).test_client()
     send(browser, "/forms/reverse_text", text="before")
     token = token_of(browser.get("/"))
-    profile.store.kill()
+    store_profile.store.kill()
     try:
         answer = browser.post("/forms/reverse_text", data={"text": "precious", "_csrf": token})
         assert (answer.status_code, "precious" in answer.text) == (503, True)
@@ -178,7 +164,7 @@ def test_without_the_store_the_forms_stay_and_what_was_typed_too(make: Callable[
         assert (page.status_code, 'action="/forms/reverse_text"' in page.text) == (503, True)
         assert browser.get("/tasks/any").status_code == 503
     finally:
-        profile.store.ensure()
+        store_profile.store.ensure()
 
 
 @pytest.fixture

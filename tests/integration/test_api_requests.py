@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from async_tasks.errors import BrokerUnavailable, Undeliverable
-from tests.support.profiles import Profile
-from tests.support.servers import StoreServer
-from tests.support.web import assert_problem, web_apps
+from tests.support.web import assert_problem
 
 ADD = "/api/v1/tasks/add"
 LIMIT = 4096
-
-
-@pytest.fixture
-def profile(valkey_server: StoreServer, tmp_path: Path) -> Profile:
-    """One is enough: the broker has no part in these."""
-    return Profile("embedded", valkey_server, valkey_server, valkey_server.url, tmp_path)
-
-
-@pytest.fixture
-def make(profile: Profile) -> Iterator[Callable[..., Flask]]:
-    """Makes web applications with settings of the test's own."""
-    with web_apps(profile) as make:
-        yield make
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -12,24 +11,10 @@ from flask.testing import FlaskClient
 from async_tasks.errors import ConfigurationError
 from async_tasks.web.server import serve
 from tests.support.profiles import Profile
-from tests.support.servers import StoreServer
-from tests.support.web import assert_problem, web_apps
+from tests.support.web import assert_problem
 
 ADD = "/api/v1/tasks/add"
 TOKEN = "a-long-and-random-token"
-
-
-@pytest.fixture
-def profile(valkey_server: StoreServer, tmp_path: Path) -> Profile:
-    """One is enough: the broker has no part in these."""
-    return Profile("embedded", valkey_server, valkey_server, valkey_server.url, tmp_path)
-
-
-@pytest.fixture
-def make(profile: Profile) -> Iterator[Callable[..., Flask]]:
-    """Makes web applications with settings of the test's own."""
-    with web_apps(profile) as make:
-        yield make
 
 
 @pytest.fixture
@@ -110,14 +95,14 @@ def test_another_site_cannot_submit_through_a_browser(
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3"])
-def test_beyond_loopback_it_does_not_start_without_credentials(profile: Profile, host: str) -> None:
+def test_beyond_loopback_it_does_not_start_without_credentials(store_profile: Profile, host: str) -> None:
     with pytest.raises(ConfigurationError, match="ASYNC_TASKS_ADMIN_TOKEN is required"):
-        serve(profile.settings(host=host))
+        serve(store_profile.settings(host=host))
 
 
-def test_a_port_in_use_is_said_in_one_line(profile: Profile) -> None:
+def test_a_port_in_use_is_said_in_one_line(store_profile: Profile) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        serve(profile.settings(port=profile.store.port))
+        serve(store_profile.settings(port=store_profile.store.port))
     assert str(refused.value) == (
-        f"Port {profile.store.port} on 127.0.0.1 is in use: choose another with --port or ASYNC_TASKS_PORT"
+        f"Port {store_profile.store.port} on 127.0.0.1 is in use: choose another with --port or ASYNC_TASKS_PORT"
     )
