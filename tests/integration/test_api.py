@@ -198,9 +198,8 @@ def test_without_the_store_a_probe_says_so_in_bounded_time(away: FlaskClient, pr
     assert ready.json["checks"]["ledger"] == "does not answer"
 
 
+@pytest.mark.parametrize("profile", ["rabbitmq"], indirect=True)  # elsewhere broker and store are one
 def test_without_the_broker_submissions_are_accepted(client: FlaskClient, profile: Profile) -> None:
-    if profile.name == "embedded":
-        pytest.skip("broker and store are one")
     profile.rabbit.pause()
     try:
         answer = client.post(f"{API}/tasks/add", json={"a": 1, "b": 2})
