@@ -68,7 +68,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # Logging is ours (ops/logging.py), so that every line of a task carries its id.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts_level": "INFO",
-        "task_allow_error_cb_on_chord_header": False,
     }
 
 

@@ -6,7 +6,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -198,9 +198,9 @@ def _reporting(app: App, request: Any) -> Iterator[None]:
     stored_at = float("-inf")
     pending: Progress | None = None
 
-    def store(report: Mapping[str, Any]) -> None:
+    def store(report: Progress) -> None:
         nonlocal stored_at, pending
-        app.ledger.progress(request.id, request.claim_token, Progress(**report))  # type: ignore[typeddict-item]
+        app.ledger.progress(request.id, request.claim_token, report)
         stored_at, pending = time.monotonic(), None
 
     def report(done: float, total: float | None, message: str | None) -> None:

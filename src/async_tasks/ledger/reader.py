@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -62,11 +63,8 @@ class Reader:
         found: list[tuple[int, str]] = []
         offset = 0
         while len(found) < count:
-            chunk: Any = self.connection.call(
-                lambda start=offset: self.client.zrevrangebyscore(
-                    key, top, low, start=start, num=count, withscores=True
-                )  # type: ignore[misc]
-            )
+            read = partial(self.client.zrevrangebyscore, key, top, low, start=offset, num=count, withscores=True)
+            chunk: Any = self.connection.call(read)
             entries = [(int(score), member.decode()) for member, score in chunk]
             # Records of the same millisecond are ordered by id, both here and in the store.
             found += [entry for entry in entries if before is None or entry < before]
