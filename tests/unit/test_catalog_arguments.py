@@ -6,8 +6,9 @@ import dataclasses
 import enum
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -365,3 +366,20 @@ def test_given_no_annotation_when_dumped_then_any_json_is_taken_and_nothing_else
     for odd in (Arbitrary(), circle, float("nan"), ["\ud800"]):
         with pytest.raises(ResultRefused, match="'free' returned a value that is no JSON"):
             free.spec.dump_result(odd)
+
+
+def test_strictly_defaults_may_be_of_another_type_than_what_is_given():
+    @task
+    def plan(on: date = "2026-01-01", where: Path = Path("/tmp"), wait: timedelta = timedelta(seconds=3)) -> None: ...  # type: ignore[assignment]
+
+    spec = catalog.get("plan")
+    assert spec.validate({}, strict=True)["on"] == "2026-01-01"
+    assert spec.validate({"on": "2026-02-03", "wait": "PT5S", "where": "/x"}, strict=True) == {
+        "on": "2026-02-03",
+        "where": "/x",
+        "wait": "PT5S",
+    }
+    assert spec.validate({"wait": 5})["wait"] == "PT5S"
+    with pytest.raises(InvalidArguments) as caught:
+        spec.validate({"on": 5, "wait": 5}, strict=True)
+    assert {problem["field"] for problem in caught.value.problems} == {"on", "wait"}

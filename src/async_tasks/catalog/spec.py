@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,11 +39,13 @@ class TaskSpec:
         """JSON Schema of the result, or None where the function does not say; a copy of the caller's own."""
         return copy.deepcopy(self.signature.result_schema)
 
-    def validate(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, arguments: Mapping[str, Any], *, strict: bool = False) -> dict[str, Any]:
         """Check arguments at the door.
 
         Args:
             arguments: JSON values by parameter name. Python's own (a date, a model) are taken too.
+            strict: take JSON values of the types that the schema says only; else "5" is taken for an int, as
+                forms and commands send text.
 
         Returns:
             Values ready for JSON by parameter name, defaults filled in.
@@ -50,7 +53,7 @@ class TaskSpec:
         Raises:
             InvalidArguments: with every problem.
         """
-        model = self._checked(arguments)
+        model = self._checked(arguments, strict=strict)
         try:
             # By alias, as the schema has it; without computed fields, which could not be passed again.
             values: dict[str, Any] = model.model_dump(mode="json", by_alias=True, round_trip=True, warnings=False)
@@ -112,7 +115,9 @@ class TaskSpec:
             raise ResultRefused(f"Task {self.name!r} returned a value that is no JSON: {problems.listed(found)}")
         return dumped
 
-    def _checked(self, arguments: Mapping[str, Any], wrong: Iterable[Problem] = ()) -> BaseModel:
+    def _checked(
+        self, arguments: Mapping[str, Any], wrong: Iterable[Problem] = (), *, strict: bool = False
+    ) -> BaseModel:
         if not isinstance(arguments, Mapping):
             raise self._refused([Problem(field="", message="must be an object of parameters by name")])
         fields = self.signature.fields
@@ -120,16 +125,25 @@ class TaskSpec:
         found = [
             *wrong,
             *problems.of_unknown((name for name in arguments if name not in fields), list(fields)),
+            *(self._other_types(known) if strict else ()),
         ]
         try:
-            # Lax, Pydantic's default: "5" is taken for an int. Forms and commands send text, and so do
-            # clients of languages that do not tell the two apart; what is recorded is the number.
             model = self.arguments.model_validate(known, by_alias=True, by_name=True)
         except ValidationError as exc:
-            raise self._refused([*found, *problems.of_validation(exc, known)]) from None
+            said = {problem["field"] for problem in found}
+            more = [problem for problem in problems.of_validation(exc, known) if problem["field"] not in said]
+            raise self._refused([*found, *more]) from None
         if found:
             raise self._refused(found)
         return model
+
+    def _other_types(self, known: Mapping[str, Any]) -> list[Problem]:
+        # What was given only: strictly, even a default may be of another type, such as "2026-01-01" of a date.
+        try:
+            self.arguments.model_validate_json(json.dumps(known), strict=True, by_alias=True, by_name=True)
+        except ValidationError as exc:
+            return [p for p in problems.of_validation(exc, known) if p["field"].partition(".")[0] in known]
+        return []
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         positional = self.signature.positional
