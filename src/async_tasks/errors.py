@@ -6,12 +6,15 @@ AsyncTasksError
 ├── SubmissionError         the caller asked for something that cannot be accepted
 │   ├── UnknownTask
 │   ├── InvalidArguments    also raised in a worker; never retried
+│   ├── InvalidBatch
 │   ├── InvalidOption
+│   ├── IdempotencyConflict
 │   ├── PayloadTooLarge
 │   └── Undeliverable       the broker definitely refused the message
 ├── RecordError
 │   ├── UnknownRecord
-│   └── AlreadyFinished
+│   ├── AlreadyFinished
+│   └── NotFinished
 ├── ResultRefused           a task returned what cannot be stored
 ├── TaskCrashed             a task tried to end its worker
 └── Unavailable             a server did not answer; nothing is known to be wrong with the request
@@ -30,6 +33,12 @@ class Problem(TypedDict):
 
     field: str
     message: str
+
+
+class BatchProblem(Problem):
+    """One thing wrong with one entry of a batch; ``index`` counts from 0."""
+
+    index: int
 
 
 class AsyncTasksError(Exception):
@@ -84,6 +93,28 @@ class InvalidOption(SubmissionError):
         super().__init__(f"{option}: {message}")
 
 
+class InvalidBatch(SubmissionError):
+    """Raised when an entry of a batch cannot be accepted, or their number; nothing is stored then."""
+
+    def __init__(self, problems: Sequence[BatchProblem]) -> None:
+        self.problems = list(problems)
+        first = self.problems[0]
+        where = f"Entry {first['index']}" + (f", {first['field']}" if first["field"] else "")
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(f"{where}: {first['message']}{more}. Nothing of the batch was accepted.")
+
+
+class IdempotencyConflict(SubmissionError):
+    """Raised when an idempotency key comes again with something else than what it came with first."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(
+            f"This idempotency key belongs to task {task_id}, which was submitted with another name, other arguments "
+            "or other options. Send a new key with every new submission, and the same key only to repeat one."
+        )
+
+
 class PayloadTooLarge(SubmissionError):
     """Raised when arguments are larger than the settings allow."""
 
@@ -126,6 +157,14 @@ class AlreadyFinished(RecordError):
     def __init__(self, task_id: str, state: str) -> None:
         self.state = state
         super().__init__(task_id, f"Task {task_id} has already finished: {state}.")
+
+
+class NotFinished(RecordError):
+    """Raised when a task is to be run again that has not finished."""
+
+    def __init__(self, task_id: str, state: str) -> None:
+        self.state = state
+        super().__init__(task_id, f"Task {task_id} has not finished: {state}. Wait for its end, or cancel it first.")
 
 
 class ResultRefused(AsyncTasksError):

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from async_tasks.engine import App
@@ -15,6 +15,9 @@ from async_tasks.ledger import Change, Page, Record, State
 
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
+
+#: The ledger's index of each field of a record that has one.
+INDEXES: Final = {"state": "state", "name": "name", "submitted_by": "by", "batch_id": "batch"}
 
 
 def get(app: App, task_id: str) -> Record:
@@ -53,6 +56,8 @@ def page(
     *,
     state: State | None = None,
     name: str | None = None,
+    submitted_by: str | None = None,
+    batch_id: str | None = None,
     q: str | None = None,
     since: int | None = None,
     until: int | None = None,
@@ -65,6 +70,8 @@ def page(
         app: the engine's application.
         state: only records in it.
         name: only records of that task.
+        submitted_by: only records of that submitter.
+        batch_id: only records of that batch.
         q: only records with that text in arguments, result or error, whatever the case. Looks at what the
             other filters leave within a time budget: a page may hold fewer than ``limit`` and still have a next.
         since: not older than that, milliseconds since the epoch.
@@ -77,9 +84,10 @@ def page(
         StoreUnavailable: if the ledger did not answer in time.
     """
     before = _decode(cursor) if cursor else None
-    # The smaller of two indexes is walked, the other condition is looked up in the records.
-    indexes = [f"state:{state}"] if state else []
-    indexes += [f"name:{name}"] if name else []
+    wanted = {"state": state, "name": name, "submitted_by": submitted_by, "batch_id": batch_id}
+    wanted = {field: value for field, value in wanted.items() if value}
+    # The smallest index is walked, the other conditions are looked up in the records.
+    indexes = [f"{INDEXES[field]}:{value}" for field, value in wanted.items()]
     index = min(indexes, key=app.ledger.count) if len(indexes) > 1 else (indexes or ["all"])[0]
     found: list[Record] = []
     deadline = time.monotonic() + BUDGET
@@ -89,7 +97,7 @@ def page(
         records = app.ledger.get_many([task_id for _, task_id in entries])
         for at, task_id in entries:
             record = records.get(task_id)
-            if record is not None and _matches(record, state, name, q):
+            if record is not None and _matches(record, wanted, q):
                 if len(found) == limit:
                     return Page(found, _encode(before))
                 found.append(record)
@@ -100,8 +108,8 @@ def page(
             return Page(found, _encode(before))
 
 
-def _matches(record: Record, state: State | None, name: str | None, q: str | None) -> bool:
-    if (state and record.state != state) or (name and record.name != name):
+def _matches(record: Record, wanted: Mapping[str, str | None], q: str | None) -> bool:
+    if any(getattr(record, field) != value for field, value in wanted.items()):
         return False
     if q is None:
         return True

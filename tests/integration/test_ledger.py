@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from async_tasks.errors import AlreadyFinished, StoreUnavailable, UnknownRecord
-from async_tasks.ledger import MOVES, Draft, Envelope, Ledger, State, StoreConnection
+from async_tasks.ledger import MOVES, Draft, Envelope, Ledger, Sending, State, StoreConnection
 from async_tasks.ledger.connection import PREFIX, TIMELINE_CAP
 from tests.support.waiting import wait_until
 
@@ -33,7 +33,8 @@ def ledger(request):
 def submit(ledger, task_id="a", **options):
     draft = {"name": "reverse_text", "queue": QUEUE, "args": {"text": "hello"}, "message_key": "k1"}
     draft |= {key: options.pop(key) for key in tuple(options) if key in Draft.__dataclass_fields__}
-    return ledger.submit(Draft(id=task_id, **draft), ENVELOPE, **({"grace": 5} | options))
+    grace = options.pop("grace", 5)
+    return ledger.submit(Sending(draft=Draft(id=task_id, **draft), envelope=ENVELOPE, **options), grace=grace)
 
 
 def claim(ledger, task_id="a", message_key="k1", token="t1", owner="w1", lease=60, max_losses=5):

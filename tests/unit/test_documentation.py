@@ -73,7 +73,7 @@ def test_the_drawing_of_the_states_is_the_table_of_moves():
 
 def test_every_event_of_a_timeline_is_documented():
     scripts = "".join(path.read_text() for path in (ROOT / "src/async_tasks/ledger/scripts").glob("*.lua"))
-    events = set(re.findall(r"(?:enter\(\w+, '\w+', |note\(r, )'([a-z ]+)'", scripts))
+    events = set(re.findall(r"(?:enter\(\w+, '\w+', |note\(\w+, )'([a-z ]+)'", scripts))
     assert events
     for event in events:
         assert f"`{event}`" in read("states.md"), event

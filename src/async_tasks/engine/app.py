@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -15,10 +16,10 @@ from async_tasks import catalog
 from async_tasks.engine import topology
 from async_tasks.engine.config import configuration
 from async_tasks.engine.publisher import Confirmations, Publisher
-from async_tasks.engine.recording import Recorder, When
+from async_tasks.engine.recording import Holder, Origin, Recorder, When
 from async_tasks.engine.worker import install_steps
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
-from async_tasks.ledger import Envelope, Ledger, State, StoreConnection
+from async_tasks.ledger import Envelope, Ledger, Sending, State, StoreConnection
 from async_tasks.settings import Settings, get_settings
 
 log = structlog.get_logger(__name__)
@@ -68,28 +69,54 @@ class App(Celery):
         eta: datetime | str | None = None,
         task_id: str | None = None,
         producer: Any = None,  # noqa: ARG002 - the canvas hands on one of Celery's; ours records
+        origin: Origin | None = None,
         **options: Any,
     ) -> Any:
         """Record, then publish now or leave it to the dispatcher; takes what ``Celery.send_task`` takes.
+
+        Args:
+            name: of the task; what follows is Celery's, but for ``origin``.
+            args: by position.
+            kwargs: by name.
+            countdown: seconds.
+            eta: when it is due.
+            task_id: None: a new one, which sorts by time.
+            producer: never used.
+            origin: where it comes from, for the record.
+            options: Celery's others.
 
         Raises:
             Undeliverable: if no queue takes the message; the record is a FAILURE then.
             StoreUnavailable: if the ledger did not answer; nothing is known to be recorded.
         """
         when = When.of(countdown=countdown, eta=eta, expires=options.pop("expires", None))
-        recorder = Recorder(self, when)
-        options["retry"] = False
-        result = super().send_task(
-            name,
-            args,
-            kwargs,
-            task_id=task_id or str(uuid_utils.uuid7()),
-            producer=recorder,
-            expires=None,
-            **options,
-        )
+        recorder = Recorder(self, when, origin or Origin())
+        result = self._hand_over(recorder, name, args, kwargs, task_id, **options)
         result.submitted = recorder.submitted
         return result
+
+    def sending(
+        self,
+        name: str,
+        kwargs: Mapping[str, Any],
+        *,
+        origin: Origin,
+        countdown: float | None = None,
+        eta: datetime | None = None,
+        expires: float | datetime | None = None,
+        **options: Any,
+    ) -> Sending:
+        """What :meth:`send_task` would record and publish, without doing either; for batches."""
+        holder = Holder(self, When.of(countdown=countdown, eta=eta, expires=expires), origin)
+        self._hand_over(holder, name, None, kwargs, None, **options)
+        return holder.sending
+
+    def _hand_over(
+        self, recorder: Recorder, name: str, args: Any, kwargs: Any, task_id: str | None, **options: Any
+    ) -> Any:
+        options["retry"] = False
+        task_id = task_id or str(uuid_utils.uuid7())
+        return super().send_task(name, args, kwargs, task_id=task_id, producer=recorder, expires=None, **options)
 
     def publish(self, task_id: str, envelope: Envelope) -> bool:
         """Publish what is recorded, and record what became of it.

@@ -15,8 +15,7 @@ from kombu import serialization
 
 from async_tasks import catalog
 from async_tasks.errors import UnknownTask
-from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Submitted
-from async_tasks.ledger.redis import Kind
+from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Kind, Sending, Submitted
 from async_tasks.settings import QUEUE
 
 if TYPE_CHECKING:
@@ -61,6 +60,17 @@ class When:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a submission comes from, for its record."""
+
+    submitted_by: str | None = None
+    replay_of: str | None = None
+    batch_id: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+
+
 class Recorder:
     """Stands where Celery expects a producer: what it is given to publish is recorded first.
 
@@ -68,9 +78,10 @@ class Recorder:
     it is written again here.
     """
 
-    def __init__(self, app: App, when: When) -> None:
+    def __init__(self, app: App, when: When, origin: Origin) -> None:
         self.app = app
         self.when = when
+        self.origin = origin
         self.submitted: Submitted | None = None
         self.connection = self
 
@@ -80,17 +91,27 @@ class Recorder:
 
     def publish(self, body: Any, **options: Any) -> None:
         """Record the message, then publish it if it is due."""
+        sending = self._sending(body, options)
+        # Whoever publishes has so long; then a dispatcher takes it for lost.
+        self.submitted = self.app.ledger.submit(sending, grace=self.app.settings.publish_timeout + 1)
+        if self.submitted.outcome in ("known", "lost"):
+            log.warning(
+                "not sent: that id is another's",
+                task_id=sending.draft.id,
+                task_name=sending.draft.name,
+                reason=self.submitted.outcome,
+            )
+        if self.submitted.publish_now:
+            self.app.publish(sending.draft.id, sending.envelope)
+
+    def _sending(self, body: Any, options: Mapping[str, Any]) -> Sending:
         headers = options["headers"]
-        task_id = headers["id"]
-        kind, token = self._sender(task_id, headers["retries"])
+        kind, token = self._sender(headers["id"], headers["retries"])
         headers[MESSAGE_KEY] = uuid.uuid4().hex[:16]
         envelope = self._envelope(body, options)
-        draft = self._draft(body, headers, envelope)
-        self.submitted = self.app.ledger.submit(
-            draft,
-            envelope,
-            # Whoever publishes has so long; then a dispatcher takes it for lost.
-            grace=self.app.settings.publish_timeout + 1,
+        return Sending(
+            draft=self._draft(body, headers, envelope),
+            envelope=envelope,
             due_at=self.when.due_at,
             delay=self.when.delay,
             expires_at=self.when.expires_at,
@@ -98,15 +119,6 @@ class Recorder:
             kind=kind,
             token=token,
         )
-        if self.submitted.outcome in ("known", "lost"):
-            log.warning(
-                "not sent: that id is another's",
-                task_id=task_id,
-                task_name=draft.name,
-                reason=self.submitted.outcome,
-            )
-        if self.submitted.publish_now:
-            self.app.publish(task_id, envelope)
 
     def _sender(self, task_id: str, retries: int) -> tuple[Kind, str]:
         """Whether this is the running task sending its own id again, and the token of its claim, if one sends."""
@@ -145,13 +157,27 @@ class Recorder:
             message_key=headers[MESSAGE_KEY],
             retries=headers["retries"],
             priority=envelope.properties.get("priority"),
-            submitted_by=headers.get("submitted_by"),
+            submitted_by=self.origin.submitted_by,
+            replay_of=self.origin.replay_of,
+            batch_id=self.origin.batch_id,
+            idempotency_key=self.origin.idempotency_key,
+            fingerprint=self.origin.fingerprint,
             parent_id=headers["parent_id"],
             root_id=headers["root_id"],
             group_id=headers["group"],
             followers=list(_members(reversed(embed.get("chain") or ()), headers)),
             bodies=list(_members([embed["chord"]], headers)) if embed.get("chord") else (),
         )
+
+
+class Holder(Recorder):
+    """A recorder that only holds what it is given: a batch is recorded as a whole."""
+
+    sending: Sending
+
+    def publish(self, body: Any, **options: Any) -> None:
+        """Hold the message."""
+        self.sending = self._sending(body, options)
 
 
 def named_arguments(name: str, args: Any, kwargs: Any) -> Any:

@@ -1,7 +1,7 @@
 """The ledger: the truth about every submission, in Redis or Valkey."""
 
 from async_tasks.ledger.connection import StoreConnection
-from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope
+from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Sending
 from async_tasks.ledger.record import FINAL, MOVES, Change, Error, Page, Progress, Record, State, rfc3339
 from async_tasks.ledger.redis import Claim, Due, Ledger, Submitted
 
@@ -15,10 +15,12 @@ __all__ = [
     "Due",
     "Envelope",
     "Error",
+    "Kind",
     "Ledger",
     "Page",
     "Progress",
     "Record",
+    "Sending",
     "State",
     "StoreConnection",
     "Submitted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -99,10 +99,31 @@ class StoreConnection:
         Raises:
             StoreUnavailable: if the store did not answer within the patience.
         """
+        script = self._script(name)
+        return self.call(lambda: script(keys=[PREFIX], args=args))
+
+    def scripts(self, name: str, calls: Iterable[Sequence[Any]]) -> list[Any]:
+        """Run one of ``scripts/*.lua`` once for each list of arguments, in one round trip; not one transaction.
+
+        Raises:
+            StoreUnavailable: if the store did not answer within the patience; some may have run.
+        """
+        script = self._script(name)
+
+        def run() -> list[Any]:
+            with self.client.pipeline(transaction=False) as pipe:
+                for args in calls:
+                    script(keys=[PREFIX], args=args, client=pipe)
+                answers: list[Any] = pipe.execute()
+            return answers
+
+        return self.call(run)
+
+    def _script(self, name: str) -> Any:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self.client.register_script(script_source(name))
-        return self.call(lambda: script(keys=[PREFIX], args=args))
+        return script
 
     def call(self, function: Callable[[], T]) -> T:
         """Call ``function``, again while the store is away, within the patience.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgpack
 
 from async_tasks.ledger.record import VERSION
+
+Kind = Literal["new", "retry", "replace"]
 
 #: Message header with a key of its own for every sending. A record knows the key of its valid message: a retry
 #: or a replacement is another one, and an old copy is known as such when the broker delivers it once more.
@@ -74,6 +76,8 @@ class Draft:
     group_id: str | None = None
     replay_of: str | None = None
     batch_id: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str | None = None  # of all that the key stands for
     expires_at: int | None = None
     followers: Sequence[Draft] = field(default=())  # the rest of its chain, which waits for it
     bodies: Sequence[Draft] = field(default=())  # of chords that it is a part of
@@ -90,8 +94,46 @@ class Draft:
 
 _DRAFT_FIELDS: Final = (
     "id", "name", "queue", "message_key", "retries", "priority", "submitted_by", "parent_id", "root_id", "group_id",
-    "replay_of", "batch_id", "expires_at",
+    "replay_of", "batch_id", "idempotency_key", "fingerprint", "expires_at",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """What is to be recorded and published, and when; times are milliseconds since the epoch, or seconds from now.
+
+    ``kind`` says whether the running task that holds ``token``, its claim, sends its own id again.
+    """
+
+    draft: Draft
+    envelope: Envelope
+    due_at: int | None = None  # before which it is not to run
+    delay: float | None = None  # the same, by the store's clock
+    expires_at: int | None = None  # after which it is not to start
+    expires_in: float | None = None  # the same, by the store's clock
+    kind: Kind = "new"
+    token: str = ""
+
+    def arguments(self, grace: float | None) -> list[Any]:
+        """Of the script ``submit``; ``grace`` in seconds, None: a dispatcher is to publish it at once."""
+        members = (*self.draft.followers, *self.draft.bodies)
+        return [
+            self.draft.document(),
+            self.envelope.pack(),
+            ms(self.due_at),
+            ms(self.delay, 1000),
+            ms(self.expires_at),
+            ms(self.expires_in, 1000),
+            ms(grace, 1000),
+            self.kind,
+            self.token,
+            *(member.document() for member in members),
+        ]
+
+
+def ms(value: float | None, factor: int = 1) -> int | str:
+    """Milliseconds as the scripts take them; empty for None."""
+    return "" if value is None else round(value * factor)
 
 
 def pack(values: Mapping[str, Any]) -> bytes:

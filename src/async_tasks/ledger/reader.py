@@ -46,7 +46,7 @@ class Reader:
     def newest(
         self, index: str, *, since: int | None, until: int | None, before: tuple[int, str] | None, count: int
     ) -> list[tuple[int, str]]:
-        """Ids of an index (``all``, ``state:…``, ``name:…``), newest first, with their times of submission.
+        """Ids of an index (see ``scripts/common.lua``), newest first, with their times of submission.
 
         Args:
             index: which index.
@@ -157,6 +157,7 @@ def _changes(answer: Any) -> Iterator[Change]:
                 State(fields[b"state"].decode()),
                 fields[b"event"].decode(),
                 int(fields[b"at"]),
+                fields[b"by"].decode() if b"by" in fields else None,
             )
 
 

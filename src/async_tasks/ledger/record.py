@@ -77,6 +77,7 @@ class Change:
     state: State
     event: str
     at: int  # milliseconds since the epoch, by the store's clock
+    submitted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

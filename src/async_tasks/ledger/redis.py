@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from async_tasks.errors import AlreadyFinished, UnknownRecord
-from async_tasks.ledger.message import Draft, Envelope, dumps, pack
+from async_tasks.ledger.message import Draft, Envelope, Sending, dumps, ms, pack
 from async_tasks.ledger.reader import Reader
 from async_tasks.ledger.reader import record as _record
 from async_tasks.ledger.record import VERSION, Progress, Record, State
@@ -16,7 +16,6 @@ from async_tasks.ledger.record import VERSION, Progress, Record, State
 #: Seconds for which a trimmed id is still known as done: longer than any broker redelivers.
 TOMBSTONE: Final = 30 * 86400
 
-Kind = Literal["new", "retry", "replace"]
 Ended = Literal["done", "again", "refused", "created"]
 Heard = Literal["ok", "cancel", "lost"]
 Verdict = Literal["run", "unknown", "gone", "finished", "stale", "held", "expired"]
@@ -27,10 +26,12 @@ class Submitted:
     """What became of a submission: its record, and whether the caller is to publish it now.
 
     ``outcome``: "recorded"; "again": the same call once more; "known": that id has its record already and
-    nothing was changed; "lost": a retry or replacement of a task whose claim is another's by now.
+    nothing was changed; "lost": a retry or replacement of a task whose claim is another's by now;
+    "repeated": the idempotency key was used for the same before, and the record is the one it made;
+    "conflict": it was used for something else, whose record this is.
     """
 
-    outcome: Literal["recorded", "again", "known", "lost"]
+    outcome: Literal["recorded", "again", "known", "lost", "repeated", "conflict"]
     record: Record | None
     publish_now: bool
 
@@ -56,46 +57,19 @@ class Ledger(Reader):
 
     # -- the door ------------------------------------------------------------------------------------
 
-    def submit(
-        self,
-        draft: Draft,
-        envelope: Envelope,
-        *,
-        grace: float,
-        due_at: int | None = None,
-        delay: float | None = None,
-        expires_at: int | None = None,
-        expires_in: float | None = None,
-        kind: Kind = "new",
-        token: str = "",
-    ) -> Submitted:
+    def submit(self, sending: Sending, *, grace: float) -> Submitted:
         """Record a submission with its message, before it is published.
 
         Args:
-            draft: what to record.
-            envelope: what to publish.
+            sending: what to record.
             grace: seconds that the caller has to publish it, before a dispatcher does.
-            due_at: milliseconds since the epoch before which it is not to run.
-            delay: the same as seconds from now, by the store's clock.
-            expires_at: milliseconds since the epoch after which it is not to start.
-            expires_in: the same as seconds from now.
-            kind: whether the running task that holds ``token`` sends its own id again.
-            token: that task's claim.
         """
-        outcome, raw, now = self.connection.script(
-            "submit",
-            draft.document(),
-            envelope.pack(),
-            _ms(due_at),
-            _ms(delay, 1000),
-            _ms(expires_at),
-            _ms(expires_in, 1000),
-            _ms(grace, 1000),
-            kind,
-            token,
-            *(member.document() for member in (*draft.followers, *draft.bodies)),
-        )
-        return Submitted(outcome.decode(), _record(raw), bool(now))
+        return _submitted(self.connection.script("submit", *sending.arguments(grace)))
+
+    def submit_many(self, sendings: Sequence[Sending]) -> list[Submitted]:
+        """Record submissions in one round trip, in order; a dispatcher publishes them."""
+        calls = [sending.arguments(None) for sending in sendings]
+        return [_submitted(answer) for answer in self.connection.scripts("submit", calls)]
 
     def published(self, confirmed: Iterable[tuple[str, Envelope]]) -> None:
         """Note that the broker has these messages, by the ids of their records."""
@@ -133,7 +107,7 @@ class Ledger(Reader):
     ) -> Claim:
         """Ask to run a message; only on the verdict "run" may it be run, until the lease (seconds) runs out."""
         verdict, raw = self.connection.script(
-            "claim", task_id, message_key, owner, token, worker, _ms(lease, 1000), max_losses
+            "claim", task_id, message_key, owner, token, worker, ms(lease, 1000), max_losses
         )
         return Claim(verdict.decode(), _record(raw))
 
@@ -190,7 +164,7 @@ class Ledger(Reader):
 
     def renew(self, owner: str, lease: float, ids: Iterable[str]) -> list[str]:
         """Say that these still run; the answer is those that have been asked to stop."""
-        return [raw.decode() for raw in self.connection.script("renew", owner, _ms(lease, 1000), *ids)]
+        return [raw.decode() for raw in self.connection.script("renew", owner, ms(lease, 1000), *ids)]
 
     def hand_back(self, task_id: str, owner: str, why: str, max_losses: int) -> State | None:
         """Give a running record back to be run again; its state then, or None if it is not this worker's."""
@@ -205,22 +179,23 @@ class Ledger(Reader):
 
     def take_due(self, *, limit: int, lease: float, take_over: bool, max_losses: int) -> Due:
         """Take what is due to be published, end what has expired, and take over what has lost its worker."""
-        first, *pairs = self.connection.script("take", limit, _ms(lease, 1000), int(take_over), max_losses)
+        first, *pairs = self.connection.script("take", limit, ms(lease, 1000), int(take_over), max_losses)
         envelopes = {pairs[i].decode(): Envelope.unpack(pairs[i + 1]) for i in range(0, len(pairs), 2)}
         return Due(envelopes, None if first < 0 else first / 1000)
 
     def republish_vanished(self, queue: str, *, older_than: float, limit: int) -> int:
         """Make records due that wait in a queue known to be empty; how many."""
-        return int(self.connection.script("vanished", queue, _ms(older_than, 1000), limit))
+        return int(self.connection.script("vanished", queue, ms(older_than, 1000), limit))
 
     def trim(self, *, older_than: float, limit: int = 500) -> int:
         """Remove records that finished longer ago than that; how many."""
-        return int(self.connection.script("trim", _ms(older_than, 1000), limit, TOMBSTONE))
+        return int(self.connection.script("trim", ms(older_than, 1000), limit, TOMBSTONE))
 
     def forget(self, task_id: str) -> None:
         """Remove one finished record."""
         self.connection.script("trim", 0, 0, TOMBSTONE, task_id)
 
 
-def _ms(value: float | None, factor: int = 1) -> int | str:
-    return "" if value is None else round(value * factor)
+def _submitted(answer: Any) -> Submitted:
+    outcome, raw, now = answer
+    return Submitted(outcome.decode(), _record(raw), bool(now))

@@ -64,6 +64,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "already-finished": Kind(
         409, "The task has already finished", "A final state never changes; submit the task again."
     ),
+    "not-finished": Kind(409, "The task has not finished", "Wait for its end, or cancel it, and then run it again."),
     "payload-too-large": Kind(
         413, "The body is too large", "Pass a reference (a path, a URL, a key) instead of the data itself."
     ),
@@ -75,6 +76,14 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "invalid-option": Kind(
         422, "An option cannot be used", "`errors` names the query parameter or header and what would be right."
+    ),
+    "invalid-batch": Kind(
+        422, "An entry of the batch cannot be accepted", "`errors` names each entry by its index; none was accepted."
+    ),
+    "idempotency-conflict": Kind(
+        422,
+        "The idempotency key belongs to another submission",
+        "Send a new key with every new submission, and the same key only to repeat one.",
     ),
     "internal": Kind(500, "Something went wrong here", "The server's log has the details under the request id."),
     "undeliverable": Kind(
@@ -88,11 +97,14 @@ KINDS: Final[Mapping[str, Kind]] = {
 BY_ERROR: Final[tuple[tuple[type[errors.AsyncTasksError], str], ...]] = (
     (errors.UnknownTask, "unknown-task"),
     (errors.InvalidArguments, "invalid-arguments"),
+    (errors.InvalidBatch, "invalid-batch"),
     (errors.InvalidOption, "invalid-option"),
+    (errors.IdempotencyConflict, "idempotency-conflict"),
     (errors.PayloadTooLarge, "payload-too-large"),
     (errors.Undeliverable, "undeliverable"),
     (errors.UnknownRecord, "unknown-record"),
     (errors.AlreadyFinished, "already-finished"),
+    (errors.NotFinished, "not-finished"),
     (errors.StoreUnavailable, "store-unavailable"),
     (errors.BrokerUnavailable, "broker-unavailable"),
 )
@@ -140,13 +152,13 @@ def describe(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
         "request_id": g.get("request_id"),
     }
     match error:
-        case errors.InvalidArguments():
+        case errors.InvalidArguments() | errors.InvalidBatch():
             problem["errors"] = error.problems
         case errors.InvalidOption():
             problem["errors"] = [{"field": error.option, "message": error.message}]
         case errors.UnknownTask():
             problem["near"] = error.near
-        case errors.RecordError() | errors.Undeliverable():
+        case errors.RecordError() | errors.Undeliverable() | errors.IdempotencyConflict():
             problem["id"] = error.task_id
     return problem, headers
 

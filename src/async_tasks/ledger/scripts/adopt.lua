@@ -4,8 +4,7 @@ if redis.call('EXISTS', P .. 'task:' .. doc.id) == 1 or redis.call('EXISTS', P .
   return 0
 end
 doc.submitted_at = NOW
-redis.call('ZADD', P .. 'idx:all', NOW, doc.id)
-redis.call('ZADD', P .. 'idx:name:' .. doc.name, NOW, doc.id)
+index(doc)
 if doc.expires_at then redis.call('ZADD', P .. 'expiring', doc.expires_at, doc.id) end
 redis.call('SET', P .. 'msg:' .. doc.id, ARGV[2])
 enter(doc, 'PENDING', 'adopted', { detail = 'came from the broker without a record' })

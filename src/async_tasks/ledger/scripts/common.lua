@@ -4,7 +4,9 @@
 --
 --   task:<id>         the record, MessagePack
 --   msg:<id>          the exact message, while the record is unfinished
---   idx:all, idx:state:<state>, idx:name:<name>     ids by time of submission
+--   idx:all, idx:state:<state>, idx:name:<name>, idx:by:<submitter>, idx:batch:<batch>
+--                     ids by time of submission
+--   idem:<key>        id that was submitted with this idempotency key, as long as its record lives
 --   due               ids that somebody must publish, by when
 --   waiting:<queue>   ids that are in the broker, by when they were put there
 --   leases            ids that run, by when their worker is given up
@@ -52,8 +54,24 @@ local function note(r, event, fields)
 end
 
 local function announce(r, event)
-  redis.call('XADD', P .. 'changes', 'MAXLEN', '~', STREAM_CAP, '*',
-    'id', r.id, 'name', r.name, 'state', r.state, 'event', event, 'at', string.format('%.0f', NOW))
+  local fields = { 'id', r.id, 'name', r.name, 'state', r.state, 'event', event, 'at', string.format('%.0f', NOW) }
+  if r.submitted_by then
+    fields[#fields + 1] = 'by'
+    fields[#fields + 1] = r.submitted_by
+  end
+  redis.call('XADD', P .. 'changes', 'MAXLEN', '~', STREAM_CAP, '*', unpack(fields))
+end
+
+-- Every index but that of the state, which moves with it.
+local function indexes(r)
+  local names = { 'all', 'name:' .. r.name }
+  if r.submitted_by then names[#names + 1] = 'by:' .. r.submitted_by end
+  if r.batch_id then names[#names + 1] = 'batch:' .. r.batch_id end
+  return names
+end
+
+local function index(r)
+  for _, name in ipairs(indexes(r)) do redis.call('ZADD', P .. 'idx:' .. name, r.submitted_at, r.id) end
 end
 
 -- Take the record out of whatever waits for something to happen to it.
@@ -65,8 +83,12 @@ end
 
 local function publish_at(r, at)
   displace(r)
+  if at - NOW < DISPATCHER_NAP then
+    -- Whoever is due before it has woken them already.
+    local head = redis.call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
+    if not head[2] or tonumber(head[2]) > at then redis.call('PUBLISH', P .. 'wake', '1') end
+  end
   redis.call('ZADD', P .. 'due', at, r.id)
-  if at - NOW < DISPATCHER_NAP then redis.call('PUBLISH', P .. 'wake', '1') end
 end
 
 -- The only place where a state changes. Returns false, changing nothing, if the move is not legal.

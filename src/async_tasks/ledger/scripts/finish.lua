@@ -9,8 +9,7 @@ if not r then
   if redis.call('EXISTS', P .. 'gone:' .. id) == 1 then return 'refused' end
   -- Celery ends ids that were never sent, such as the body of a chord whose header failed.
   r = { v = fields.v, id = id, name = fields.name, queue = fields.queue, submitted_at = NOW }
-  redis.call('ZADD', P .. 'idx:all', NOW, id)
-  redis.call('ZADD', P .. 'idx:name:' .. r.name, NOW, id)
+  index(r)
   enter(r, 'PENDING', 'submitted', { detail = 'was never sent' })
   created = true
 end

@@ -1,9 +1,11 @@
 -- Record a submission before it is published.
--- ARGV: document, message, due at, delay, expires at, expires in, publish grace (all ms, '' for none),
+-- ARGV: document, message, due at, delay, expires at, expires in, publish grace (all ms, '' for none; without
+--       a grace a dispatcher is to publish it),
 --       kind ('new', 'retry' or 'replace'), token of the sender's own claim or '', documents of the members
 --       of its canvas that wait for it…
 -- A known id is recorded again only by its own running task (a retry or a replacement) or where it
--- was a placeholder. Returns {outcome, record, publish now}.
+-- was a placeholder. An idempotency key that was used before answers with the record that it made.
+-- Returns {outcome, record, publish now}.
 local doc = cmsgpack.unpack(ARGV[1])
 local message, kind, token = ARGV[2], ARGV[8], ARGV[9]
 local due = tonumber(ARGV[3])
@@ -12,9 +14,14 @@ local expires = tonumber(ARGV[5])
 if ARGV[6] ~= '' then expires = NOW + tonumber(ARGV[6]) end
 local grace = tonumber(ARGV[7])
 
-local function index(r)
-  redis.call('ZADD', P .. 'idx:all', r.submitted_at, r.id)
-  redis.call('ZADD', P .. 'idx:name:' .. r.name, r.submitted_at, r.id)
+if doc.idempotency_key then
+  local key = P .. 'idem:' .. doc.idempotency_key
+  local first = redis.call('GET', key)
+  local known = first and first ~= doc.id and load_record(first)
+  if known then
+    return { known.fingerprint == doc.fingerprint and 'repeated' or 'conflict', cmsgpack.pack(known), 0 }
+  end
+  redis.call('SET', key, doc.id)
 end
 
 local r = load_record(doc.id)
@@ -39,6 +46,12 @@ else
   r = doc
   r.submitted_at = NOW
   index(r)
+  local original = r.replay_of and load_record(r.replay_of)
+  if original then
+    note(original, 'replayed', { detail = r.id })
+    announce(original, 'replayed')
+    save_record(original)
+  end
 end
 
 if expires then
@@ -89,7 +102,7 @@ elseif due and due > NOW then
 else
   enter(r, 'PENDING', kind == 'replace' and 'replaced' or (r.timeline and 'sent' or 'submitted'))
   -- Whoever sends it now has this long; then it is a dispatcher's.
-  publish_at(r, NOW + grace)
-  now = true
+  publish_at(r, NOW + (grace or 0))
+  now = grace ~= nil
 end
 return { 'recorded', save_record(r), now and 1 or 0 }

@@ -10,10 +10,12 @@ local removed = 0
 for _, id in ipairs(ids) do
   local r = load_record(id)
   if r and is_final(r) then
-    redis.call('ZREM', P .. 'idx:all', id)
-    redis.call('ZREM', P .. 'idx:name:' .. r.name, id)
+    for _, name in ipairs(indexes(r)) do redis.call('ZREM', P .. 'idx:' .. name, id) end
     redis.call('ZREM', P .. 'idx:state:' .. r.state, id)
     redis.call('DEL', P .. 'task:' .. id)
+    if r.idempotency_key and redis.call('GET', P .. 'idem:' .. r.idempotency_key) == id then
+      redis.call('DEL', P .. 'idem:' .. r.idempotency_key)
+    end
     -- A message that is delivered after its record has gone must not run again.
     redis.call('SET', P .. 'gone:' .. id, '', 'EX', ARGV[3])
     removed = removed + 1
