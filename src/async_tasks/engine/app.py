@@ -16,7 +16,7 @@ from async_tasks import catalog
 from async_tasks.engine import topology
 from async_tasks.engine.config import configuration
 from async_tasks.engine.publisher import Confirmations, Publisher
-from async_tasks.engine.recording import Holder, Origin, Recorder, When
+from async_tasks.engine.recording import Holder, Provenance, Recorder, When
 from async_tasks.engine.worker import install_steps
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
 from async_tasks.ledger import Envelope, Ledger, Sending, State, StoreConnection
@@ -69,20 +69,20 @@ class App(Celery):
         eta: datetime | str | None = None,
         task_id: str | None = None,
         producer: Any = None,  # noqa: ARG002 - the canvas hands on one of Celery's; ours records
-        origin: Origin | None = None,
+        provenance: Provenance | None = None,
         **options: Any,
     ) -> Any:
         """Record, then publish now or leave it to the dispatcher; takes what ``Celery.send_task`` takes.
 
         Args:
-            name: of the task; what follows is Celery's, but for ``origin``.
+            name: of the task; what follows is Celery's, but for ``provenance``.
             args: by position.
             kwargs: by name.
             countdown: seconds.
             eta: when it is due.
             task_id: None: a new one, which sorts by time.
             producer: never used.
-            origin: where it comes from, for the record.
+            provenance: where it comes from, for the record.
             options: Celery's others.
 
         Raises:
@@ -90,7 +90,7 @@ class App(Celery):
             StoreUnavailable: if the ledger did not answer; nothing is known to be recorded.
         """
         when = When.of(countdown=countdown, eta=eta, expires=options.pop("expires", None))
-        recorder = Recorder(self, when, origin or Origin())
+        recorder = Recorder(self, when, provenance or Provenance())
         result = self._hand_over(recorder, name, args, kwargs, task_id, **options)
         result.submitted = recorder.submitted
         return result
@@ -100,14 +100,14 @@ class App(Celery):
         name: str,
         kwargs: Mapping[str, Any],
         *,
-        origin: Origin,
+        provenance: Provenance,
         countdown: float | None = None,
         eta: datetime | None = None,
         expires: float | datetime | None = None,
         **options: Any,
     ) -> Sending:
         """What :meth:`send_task` would record and publish, without doing either; for batches."""
-        holder = Holder(self, When.of(countdown=countdown, eta=eta, expires=expires), origin)
+        holder = Holder(self, When.of(countdown=countdown, eta=eta, expires=expires), provenance)
         self._hand_over(holder, name, None, kwargs, None, **options)
         return holder.sending
 

@@ -61,7 +61,7 @@ class When:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Provenance:
     """Where a submission comes from, for its record."""
 
     submitted_by: str | None = None
@@ -78,10 +78,10 @@ class Recorder:
     it is written again here.
     """
 
-    def __init__(self, app: App, when: When, origin: Origin) -> None:
+    def __init__(self, app: App, when: When, provenance: Provenance) -> None:
         self.app = app
         self.when = when
-        self.origin = origin
+        self.provenance = provenance
         self.submitted: Submitted | None = None
         self.connection = self
 
@@ -157,11 +157,11 @@ class Recorder:
             message_key=headers[MESSAGE_KEY],
             retries=headers["retries"],
             priority=envelope.properties.get("priority"),
-            submitted_by=self.origin.submitted_by,
-            replay_of=self.origin.replay_of,
-            batch_id=self.origin.batch_id,
-            idempotency_key=self.origin.idempotency_key,
-            fingerprint=self.origin.fingerprint,
+            submitted_by=self.provenance.submitted_by,
+            replay_of=self.provenance.replay_of,
+            batch_id=self.provenance.batch_id,
+            idempotency_key=self.provenance.idempotency_key,
+            fingerprint=self.provenance.fingerprint,
             parent_id=headers["parent_id"],
             root_id=headers["root_id"],
             group_id=headers["group"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from async_tasks.engine import App
-from async_tasks.engine.recording import Origin
+from async_tasks.engine.recording import Provenance
 from async_tasks.errors import (
     BatchProblem,
     InvalidArguments,
@@ -66,7 +66,7 @@ def submit_batch(
         app.sending(
             entry.name,
             values,
-            origin=Origin(
+            provenance=Provenance(
                 submitted_by=submitted_by,
                 batch_id=batch_id,
                 idempotency_key=idempotency_key and f"{idempotency_key}#{index}",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from async_tasks.engine import App
-from async_tasks.engine.recording import Origin
+from async_tasks.engine.recording import Provenance
 from async_tasks.errors import NotFinished, UnknownRecord
 from async_tasks.ledger import Record
 from async_tasks.submission.entry import Entry, checked, digest, recorded
@@ -120,10 +120,10 @@ def _send(
     idempotency_key: str | None,
     replay_of: str | None = None,
 ) -> Record:
-    origin = Origin(
+    provenance = Provenance(
         submitted_by=submitted_by,
         replay_of=replay_of,
         idempotency_key=idempotency_key,
         fingerprint=idempotency_key and digest([entry.name, values, options, replay_of]),
     )
-    return recorded(app.send_task(entry.name, kwargs=values, origin=origin, **options).submitted)
+    return recorded(app.send_task(entry.name, kwargs=values, provenance=provenance, **options).submitted)
