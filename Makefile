@@ -35,8 +35,9 @@ format: dev ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: dev ## Write the parts of the reference that follow from the code
+docs: dev ## Write what follows from the code: the reference of the settings, the client without async
 	$(BIN)/python tools/write_settings_reference.py
+	$(BIN)/python tools/write_sync_client.py
 
 lock: ## Bring uv.lock up to what pyproject.toml asks for
 	$(UV) lock
