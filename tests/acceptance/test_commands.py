@@ -13,24 +13,10 @@ import pytest
 
 from async_tasks import engine
 from tests.integration.conftest import outlive_results
+from tests.support.commands import COMMAND, run
 from tests.support.processes import Process, free_port
 from tests.support.system import ROOT
 from tests.support.waiting import wait_until
-
-COMMAND = str(Path(sys.executable).with_name("async-tasks"))
-
-
-def run(*arguments, env, cwd=ROOT, stdin=None, timeout=40):
-    return subprocess.run(
-        [COMMAND, *arguments],
-        env=env,
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -53,7 +39,7 @@ def test_submit_show_list_cancel(system):
 
     failed = run("submit", "fail", "--args", "-", "--wait", env=system.env, stdin='{"text": "why"}')
     assert failed.returncode == 1
-    assert "builtins.ValueError: why" in failed.stdout
+    assert "builtins.ValueError: why" in failed.stderr
 
     waiting = run("submit", "add", "a=1", "b=2", "--delay", "60", env=system.env)
     task_id = waiting.stdout.strip()
@@ -72,6 +58,8 @@ def test_submit_show_list_cancel(system):
     healthy = run("health", "worker", env=system.env)
     assert healthy.returncode == 0, healthy.stderr
     assert "celery@" in healthy.stdout
+    as_json = json.loads(run("health", "worker", "--json", env=system.env).stdout)
+    assert (as_json["role"], as_json["healthy"], as_json["detail"]) == ("worker", True, healthy.stdout.strip())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +71,7 @@ def test_submit_show_list_cancel(system):
         (["submit", "add", "--args", "[1]"], 1, "must be a JSON object"),
         (["submit", "add", "a=1", "b=2", "--priority", "11"], 1, "between 0 (normal) and 9"),
         (["show", "nobody"], 1, "no task with the id 'nobody'"),
-        (["list", "--state", "DONE"], 1, "is none of SCHEDULED"),
+        (["list", "--state", "DONE"], 2, "is none of SCHEDULED"),
         (["list", "--cursor", "x"], 1, "cursor"),
         (["dance"], 2, "No such command"),
     ],
@@ -183,6 +171,32 @@ def test_the_minute_of_the_readme(tmp_path):
                 check=False,
             )
             assert done.returncode == 0, (command, done.stderr)
-            assert "repeat" in done.stdout, (command, done.stdout)
+            assert "hello" in done.stdout, (command, done.stdout)
+    finally:
+        up.stop(30)
+
+
+def test_the_examples_of_the_reference(tmp_path):
+    """Every one of docs/commands.md, one after another in one shell, in a folder in which `up` runs."""
+    text = (ROOT / "docs" / "commands.md").read_text()
+    commands = re.findall(r"^\$ (.*)$", "".join(re.findall(r"```console\n(.*?)```", text, re.DOTALL)), re.MULTILINE)
+    assert len(commands) > 30
+    env = {
+        "PATH": f"{Path(COMMAND).parent}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "ASYNC_TASKS_PORT": str(free_port()),
+    }
+    up = Process([COMMAND, "up", "--no-flower"], tmp_path / "up.log", env=env, cwd=tmp_path)
+    up.start()
+    try:
+        wait_until(lambda: "async-tasks: ready" in up.output, 60, up.tail)
+        script = "\n".join(f"{command} || exit 9; echo done: {n}" for n, command in enumerate(commands))
+        done = subprocess.run(
+            ["bash", "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        )
+        finished = done.stdout.count("\ndone: ")
+        assert done.returncode == 0, (commands[min(finished, len(commands) - 1)], done.stdout[-2000:], done.stderr)
+        assert "it succeeded" in done.stdout
+        assert (tmp_path / "_async-tasks").read_text().startswith("#compdef")
     finally:
         up.stop(30)

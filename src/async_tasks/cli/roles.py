@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from async_tasks.cli.base import checked_settings, json_option, main, override, print_json, tasks_option
+from async_tasks.cli.base import checked_settings, main, override
+from async_tasks.cli.options import json_option, tasks_option
+from async_tasks.cli.output import print_json, write
 from async_tasks.errors import ConfigurationError
-from async_tasks.settings import get_settings, load
 
 
 @main.command()
@@ -24,6 +25,7 @@ from async_tasks.settings import get_settings, load
 def up(modules: tuple[str, ...], no_flower: bool, **options: Any) -> None:
     """Run the whole system on this machine: store, web, worker and Flower."""
     from async_tasks.ops.supervisor import Supervisor
+    from async_tasks.settings import get_settings
 
     override(modules=modules or None, **options)
     sys.exit(Supervisor(get_settings(), flower=not no_flower).run())
@@ -81,9 +83,9 @@ def flower(modules: tuple[str, ...], **options: Any) -> None:
     """Run Flower, the monitor of Celery."""
     override(modules=modules or None, **options)
     settings = checked_settings(flower=True)
-    if settings.admin_token is not None:
-        # By the environment: a command line is for everybody on the machine to read.
-        os.environ["FLOWER_BASIC_AUTH"] = f"admin:{settings.admin_token.get_secret_value()}"
+    from async_tasks.ops.flower import environment
+
+    os.environ.update(environment(settings, os.environ))
     os.execv(  # noqa: S606 - Flower takes this process's place, so that signals reach it
         sys.executable,
         [
@@ -97,21 +99,29 @@ def flower(modules: tuple[str, ...], **options: Any) -> None:
 @json_option
 def check(as_json: bool) -> None:
     """Print the settings in force, secrets masked, and every problem between them."""
+    from async_tasks.settings import load
+
     settings = load()
     problems = settings.check(web=True, flower=True)
     if as_json:
         print_json({"settings": settings.masked(), "problems": problems})
     else:
         for name, value in settings.masked().items():
-            click.echo(f"{name}={'' if value is None else value}")
+            write(f"{name}={'' if value is None else value}")
     if problems:
         raise ConfigurationError(problems)
 
 
 @main.command()
 @click.argument("role", type=click.Choice(["web", "worker", "flower"]))
-def health(role: str) -> None:
+@json_option
+def health(role: str, as_json: bool) -> None:
     """Ask whether ROLE on this machine does its work; for health checks."""
     from async_tasks.ops.health import check_role
+    from async_tasks.settings import get_settings
 
-    click.echo(check_role(role, get_settings()))
+    words = check_role(role, get_settings())
+    if as_json:
+        print_json({"role": role, "healthy": True, "detail": words})
+    else:
+        write(words)
