@@ -62,8 +62,8 @@ def script_source(name: str) -> str:
         [
             f"local LEGAL = {{ {legal} }}",
             f"local TIMELINE_CAP, STREAM_CAP = {TIMELINE_CAP}, {STREAM_CAP}",
-            (folder / "common.lua").read_text(),
-            (folder / f"{name}.lua").read_text(),
+            (folder / "common.lua").read_text(encoding="utf-8"),
+            (folder / f"{name}.lua").read_text(encoding="utf-8"),
         ]
     )
 

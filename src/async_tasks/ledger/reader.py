@@ -138,7 +138,8 @@ class Reader:
     def changes(self, after: str, *, block: float, count: int) -> list[Change]:
         """Changes after that place; waits for one at most ``block`` seconds (0: not at all)."""
         # The socket's own timeout must not end the wait.
-        block_ms = int(min(block, self.connection.timeout * 0.8) * 1000) if block > 0 else None
+        # And nought would be for ever.
+        block_ms = max(1, int(min(block, self.connection.timeout * 0.8) * 1000)) if block > 0 else None
         answer: Any = self.connection.call(
             lambda: self.client.xread({f"{PREFIX}changes": after}, count=count, block=block_ms)
         )
