@@ -27,7 +27,7 @@ def client(app: App) -> FlaskClient:
 
 
 def test_a_submission_is_accepted_with_its_record(client: FlaskClient) -> None:
-    answer = client.post(f"{API}/tasks/add", json={"a": 1, "b": "2"})
+    answer = client.post(f"{API}/tasks/add", json={"a": 1, "b": 2.0})
 
     assert answer.status_code == 202
     record = answer.json

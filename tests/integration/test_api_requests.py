@@ -102,7 +102,7 @@ def test_arguments_that_grow_over_the_limit_are_413(client: FlaskClient) -> None
 
 
 def test_arguments_that_do_not_fit_are_422_at_their_fields(client: FlaskClient) -> None:
-    problem = assert_problem(client.post(ADD, json={"a": "one", "c": 3}), 422, "invalid-arguments")
+    problem = assert_problem(client.post(ADD, json={"a": "1", "c": 3}), 422, "invalid-arguments")
 
     found = {error["field"]: error["message"] for error in problem["errors"]}
     assert "valid integer" in found["a"]

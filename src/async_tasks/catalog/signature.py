@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import DecimalSchema
 
 from async_tasks.catalog import docstring
 from async_tasks.errors import DeclarationError
@@ -36,6 +38,13 @@ class Signature:
     arguments_schema: dict[str, Any]
     result: TypeAdapter[Any] | None  # None: the function does not say, so any JSON value
     result_schema: dict[str, Any] | None
+
+
+class _Schemas(GenerateJsonSchema):
+    """Pydantic's schemas, which by default take any text for a decimal."""
+
+    def get_decimal_pattern(self, schema: DecimalSchema) -> str:  # noqa: ARG002 - Pydantic's signature
+        return r"^[+\-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+\-]?[0-9]+)?$"
 
 
 def read(function: Callable[..., Any], name: str, *, bind: bool, docs: docstring.Docs) -> Signature:
@@ -165,7 +174,7 @@ def _model(
         model: type[BaseModel] = create_model(  # type: ignore[call-overload]  # its fields are known at run time only
             f"{title}Arguments", __config__=config, __module__=module, __doc__=docs.help or None, **fields
         )
-        schema = model.model_json_schema(mode="validation")
+        schema = model.model_json_schema(mode="validation", schema_generator=_Schemas)
         if _has_secret(schema):
             raise DeclarationError(
                 "is a secret, which is masked when it is written down, so that no worker would get it: "

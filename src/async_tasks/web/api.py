@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from async_tasks import catalog, queries
 from async_tasks.catalog import TaskSpec
-from async_tasks.errors import InvalidOption, StoreUnavailable
+from async_tasks.errors import InvalidOption, StoreUnavailable, UnknownRecord
 from async_tasks.ledger.record import Record, State
-from async_tasks.submission import cancel, submit
-from async_tasks.web import inputs, streams
+from async_tasks.submission import cancel, replay, submit
+from async_tasks.web import inputs, sse, streams
+from async_tasks.web.problems import Refused
 
 if TYPE_CHECKING:
     from async_tasks.engine import App
@@ -23,40 +28,51 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
 MAX_WAIT: Final = 60.0  # seconds that an answer is held back for a result
 MAX_LIMIT: Final = 200  # records on one page of history
+POLL: Final = 1  # seconds after which it is worth asking again
+
+TASK_METHODS: Final = ("OPTIONS", "POST")
+RECORD_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS")
 
 
 @bp.post("/tasks/<name:name>")
-def submit_task(name: str) -> tuple[Response, int]:
+def submit_task(name: str) -> Response:
     """Submit a task: 202 and its record, or with ``wait`` 200 if it finished within it."""
     app = _app()
     catalog.get(name)  # an unknown name is said before anything about the body
     given = inputs.parameters("delay", "eta", "expires", "priority", "wait")
     wait = _wait(given)
-    record = submit(app, name, inputs.arguments(app.settings.max_payload_bytes), **_options(given))
+    options = _options(given)
+    key = inputs.idempotency_key()
+    arguments = inputs.arguments(app.settings.max_payload_bytes)
+    record = submit(app, name, arguments, **options, idempotency_key=key, strict=True)
     if wait:
         with suppress(StoreUnavailable):  # it is accepted all the same, and a 503 would say the contrary
             record = queries.wait(app, record.id, wait)
-    answer = jsonify(record.public())
-    answer.headers["Location"] = record.public()["links"]["self"]
-    return answer, 200 if wait and record.finished else 202
+    return _accepted(record, 200 if wait and record.finished else 202)
 
 
 @bp.get("/tasks/<name:task_id>")
-def show_task(task_id: str) -> dict[str, Any]:
+def show_task(task_id: str) -> BaseResponse:
     """One record."""
     inputs.parameters()
-    return queries.get(_app(), task_id).public()
+    try:
+        record = queries.get(_app(), task_id)
+    except UnknownRecord:
+        _refuse_task(task_id)
+        raise
+    return tagged(jsonify(record.public()))
 
 
 @bp.get("/tasks")
 def list_tasks() -> dict[str, Any]:
     """A page of history, newest first."""
-    given = inputs.parameters("state", "name", "q", "since", "until", "limit", "cursor")
+    given = inputs.parameters("state", "name", "batch_id", "q", "since", "until", "limit", "cursor")
     given = {name: text for name, text in given.items() if text}
     page = queries.page(
         _app(),
         state=inputs.state("state", given["state"]) if "state" in given else None,
         name=given.get("name"),
+        batch_id=given.get("batch_id"),
         q=given.get("q"),
         since=inputs.milliseconds("since", given["since"]) if "since" in given else None,
         until=inputs.milliseconds("until", given["until"]) if "until" in given else None,
@@ -67,31 +83,84 @@ def list_tasks() -> dict[str, Any]:
 
 
 @bp.delete("/tasks/<name:task_id>")
-def cancel_task(task_id: str) -> tuple[dict[str, Any], int]:
+def cancel_task(task_id: str) -> Response:
     """Cancel: 200 if it will never start, 202 if it runs and is being stopped, 409 if it has finished."""
     inputs.parameters()
-    record: Record = cancel(_app(), task_id)
-    return record.public(), 200 if record.state is State.REVOKED else 202
+    try:
+        record = cancel(_app(), task_id)
+    except UnknownRecord:
+        _refuse_task(task_id)
+        raise
+    return _accepted(record, 200 if record.state is State.REVOKED else 202)
+
+
+@bp.post("/tasks/<name:task_id>/replay")
+def replay_task(task_id: str) -> Response:
+    """Run a finished task again, with its recorded arguments or with those of the body: 202 and the new record."""
+    app = _app()
+    inputs.parameters()
+    key = inputs.idempotency_key()
+    arguments = inputs.arguments_if_any(app.settings.max_payload_bytes)
+    return _accepted(replay(app, task_id, arguments, idempotency_key=key, strict=True), 202)
 
 
 @bp.get("/tasks/<name:task_id>/events")
 def watch_task(task_id: str) -> Response:
     """The changes of one task, as server-sent events."""
-    inputs.parameters("last_event_id")
-    return streams.of_task(task_id, streams.last_event_id())
+    return streams.of_task(task_id, _last_event_id())
 
 
 @bp.get("/events")
 def watch_all() -> Response:
     """The changes of all tasks, as server-sent events."""
-    inputs.parameters("last_event_id")
-    return streams.of_all(streams.last_event_id())
+    return streams.of_all(_last_event_id())
 
 
 @bp.get("/catalog")
-def show_catalog() -> dict[str, Any]:
+def show_catalog() -> BaseResponse:
     """What can be submitted, with the schema of its arguments and of its result."""
-    return {"tasks": [_described(spec) for spec in catalog.specs()]}
+    inputs.parameters()
+    return tagged(jsonify({"tasks": [_described(spec) for spec in catalog.specs()]}))
+
+
+@bp.after_request
+def say_what_is_allowed(response: Response) -> Response:
+    """Say in ``Allow`` what the routing cannot tell: names with slashes look like paths, and tasks like ids."""
+    if request.method == "OPTIONS" and response.status_code == 200 and request.url_rule:  # noqa: PLR2004 - not refused
+        allowed: Collection[str] = request.url_rule.methods or ()
+        if request.endpoint in ("api.submit_task", "api.show_task", "api.cancel_task"):
+            names = (request.view_args or {}).values()
+            allowed = TASK_METHODS if any(map(_is_task, names)) else RECORD_METHODS
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def tagged(response: Response) -> BaseResponse:
+    """The response with its ETag, or 304 without a body if the caller has the same already."""
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+def _accepted(record: Record, status: int) -> Response:
+    answer = jsonify(record.public())
+    answer.status_code = status
+    answer.headers["Location"] = record.public()["links"]["self"]
+    if status == 202 and not record.finished:  # noqa: PLR2004 - the status says it
+        ahead = (record.due_at or 0) / 1000 - time.time()
+        answer.headers["Retry-After"] = str(max(POLL, math.ceil(ahead)))
+    return answer
+
+
+def _is_task(name: str) -> bool:
+    return any(spec.name == name for spec in catalog.specs())
+
+
+def _refuse_task(task_id: str) -> None:
+    if _is_task(task_id):
+        words = (
+            f"{task_id!r} is a task, and not the id of one that was submitted: POST its arguments here to submit it."
+        )
+        raise Refused("method-not-allowed", words, headers={"Allow": ", ".join(TASK_METHODS)})
 
 
 def _described(spec: TaskSpec) -> dict[str, Any]:
@@ -114,8 +183,15 @@ def _described(spec: TaskSpec) -> dict[str, Any]:
             "time_limit": options.time_limit,
             "soft_time_limit": options.soft_time_limit,
         },
-        "links": {"submit": f"/api/v1/tasks/{path}", "form": f"/#{path}"},
+        "links": {"submit": f"/api/v1/tasks/{path}", "form": f"/forms/{path}"},
     }
+
+
+def _last_event_id() -> str | None:
+    for given in (request.headers.get("Last-Event-ID"), inputs.parameters("last_event_id").get("last_event_id")):
+        if given:
+            sse.position(given)
+    return streams.last_event_id()
 
 
 def _options(given: dict[str, str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from flask import request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from async_tasks.errors import InvalidOption
@@ -19,8 +20,14 @@ from async_tasks.web.problems import KINDS, Refused
 #: Deeper than any sensible arguments, and far below what parsers and scripts of the store can take.
 MAX_DEPTH: Final = 64
 
-_NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,9})?", re.ASCII)
+#: Up to this, every reader of JSON tells whole numbers apart.
+EXACT: Final = 2**53
+
+#: As JSON has numbers, which is how programs write them: 0.5, 1e-05.
+_NUMBER = re.compile(r"-?\d{1,17}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,15}", re.ASCII)
+#: Visible ASCII without the comma: a header that is given twice arrives as one, with a comma between.
+IDEMPOTENCY_KEY: Final = r"[!-+\--~]{1,255}"
 
 
 def arguments(limit: int) -> dict[str, Any]:
@@ -32,34 +39,89 @@ def arguments(limit: int) -> dict[str, Any]:
     Raises:
         Refused: 400 for what is no JSON object, 413 for what is too large, 415 for another type.
     """
-    body = _body(limit)
-    if not body and not request.content_type:
-        return {}
-    kind = request.mimetype
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        given = f"The body's type is {kind!r}." if kind else "The body has no Content-Type."
-        raise Refused("unsupported-media-type", f"{given} Send JSON with `Content-Type: application/json`.")
-    if request.content_encoding not in (None, "", "identity"):
-        raise Refused("unsupported-media-type", "Compressed bodies are not taken: send plain JSON.")
-    value = parse_json(body)
+    given = arguments_if_any(limit)
+    return {} if given is None else given
+
+
+def arguments_if_any(limit: int) -> dict[str, Any] | None:
+    """The JSON object in the body, or None where the body is empty and has no type.
+
+    Raises:
+        Refused: as :func:`arguments` does.
+    """
+    raw = body(limit)
+    if not raw and not request.content_type:
+        return None
+    if not is_json(request.mimetype):
+        refuse_type("JSON with `Content-Type: application/json`")
+    value = parse_json(raw)
     if not isinstance(value, dict):
         raise Refused("invalid-json", "The body must be a JSON object: the arguments by name.")
     return value
 
 
-def _body(limit: int) -> bytes:
+def is_json(mimetype: str) -> bool:
+    """Whether a type is JSON or made of it."""
+    return mimetype == "application/json" or (mimetype.startswith("application/") and mimetype.endswith("+json"))
+
+
+def refuse_type(right: str) -> NoReturn:
+    """Say that the body's type is not taken.
+
+    Args:
+        right: what would be, to follow "Send".
+
+    Raises:
+        Refused: 415.
+    """
+    given = f"The body's type is {request.mimetype!r}." if request.mimetype else "The body has no Content-Type."
+    raise Refused("unsupported-media-type", f"{given} Send {right}.")
+
+
+def body(limit: int) -> bytes:
+    """The body as it came.
+
+    Raises:
+        Refused: 400 if it does not come whole, 413 if it is larger than ``limit`` bytes, 415 if it is compressed.
+    """
     # One byte more than is taken: of a body without a length, Werkzeug hands over that much and no word.
     request.max_content_length = limit + 1
+    raw = None
     with suppress(RequestEntityTooLarge):
-        body = request.get_data(cache=False)
-        if len(body) <= limit:
-            return body
+        try:
+            raw = request.get_data(cache=False)
+        except (OSError, ParseException):
+            raise Refused("bad-request", "The body did not come whole: its chunks or its length are wrong.") from None
+    if raw is not None and len(raw) <= limit:
+        if request.content_encoding not in (None, "", "identity"):
+            raise Refused("unsupported-media-type", "Compressed bodies are not taken: send them plain.")
+        return raw
     advice = KINDS["payload-too-large"].advice
     raise Refused("payload-too-large", f"The body is larger than the {limit:,} bytes that are taken. {advice}")
 
 
-def parse_json(raw: bytes | str) -> Any:
+def idempotency_key() -> str | None:
+    """The header ``Idempotency-Key`` as a submission takes it, apart from keys that come through other doors.
+
+    Raises:
+        InvalidOption: 422, naming the header.
+    """
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    if not re.fullmatch(IDEMPOTENCY_KEY, given):
+        right = "must be 1 to 255 visible ASCII characters without a comma, such as a UUID, and be given once"
+        raise InvalidOption("Idempotency-Key", right)
+    return f"api:{given}"
+
+
+def parse_json(raw: bytes | str, *, depth: int = MAX_DEPTH, what: str = "The body") -> Any:
     """JSON read strictly: UTF-8, names unique, numbers finite, nesting bounded.
+
+    Args:
+        raw: the text.
+        depth: how deep it may be nested.
+        what: is read, for the words of an error.
 
     Raises:
         Refused: 400 with what is wrong and where.
@@ -68,17 +130,16 @@ def parse_json(raw: bytes | str) -> Any:
         text = raw if isinstance(raw, str) else raw.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite_float)
     except UnicodeDecodeError as exc:
-        raise Refused("invalid-json", f"The body is not UTF-8: byte {exc.start} does not fit.") from None
+        raise Refused("invalid-json", f"{what} is not UTF-8: byte {exc.start} does not fit.") from None
     except json.JSONDecodeError as exc:
-        raise Refused(
-            "invalid-json", f"The body is not JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}."
-        ) from None
+        where = f"at line {exc.lineno}, column {exc.colno}"
+        raise Refused("invalid-json", f"{what} is not JSON: {exc.msg} {where}.") from None
     except RecursionError:
-        _too_deep()
+        _too_deep(depth)
     except ValueError as exc:
-        raise Refused("invalid-json", f"The body holds a number that cannot be kept: {exc}.") from None
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(value)
+        raise Refused("invalid-json", f"{what} holds a number that cannot be kept: {exc}.") from None
+    if text.count("[") + text.count("{") > depth:
+        _check_depth(value, depth)
     return value
 
 
@@ -99,21 +160,22 @@ def _finite_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise Refused("invalid-json", f"The number {text[:40]} is too large.")
-    return value
+    # JSON has one kind of number: 2.0 is the integer 2 to a schema, and to languages that write it so.
+    return int(value) if value.is_integer() and abs(value) <= EXACT else value
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: Any, depth: int) -> None:
     level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(MAX_DEPTH):
+    for _ in range(depth):
         children = (item for parent in level for item in (parent.values() if isinstance(parent, dict) else parent))
         level = [child for child in children if isinstance(child, (dict, list))]
         if not level:
             return
-    _too_deep()
+    _too_deep(depth)
 
 
-def _too_deep() -> NoReturn:
-    raise Refused("invalid-json", f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+def _too_deep(depth: int) -> NoReturn:
+    raise Refused("invalid-json", f"The JSON is nested deeper than {depth} levels.")
 
 
 def parameters(*known: str) -> dict[str, str]:
@@ -133,7 +195,7 @@ def parameters(*known: str) -> dict[str, str]:
 
 def seconds(name: str, text: str) -> float:
     """A number of seconds."""
-    if not _NUMBER.fullmatch(text):
+    if not _NUMBER.fullmatch(text) or math.isinf(float(text)):
         raise InvalidOption(name, f"{text!r} is no number of seconds, such as 30 or 0.5")
     return float(text)
 
@@ -159,7 +221,7 @@ def moment(name: str, text: str) -> datetime:
 
 def seconds_or_moment(name: str, text: str) -> float | datetime:
     """Seconds from now, or a point in time."""
-    return float(text) if _NUMBER.fullmatch(text) else moment(name, text)
+    return seconds(name, text) if _NUMBER.fullmatch(text) else moment(name, text)
 
 
 def milliseconds(name: str, text: str) -> int:

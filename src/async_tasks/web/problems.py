@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 PROBLEM_JSON: Final = "application/problem+json"
 
 #: Paths whose callers are programs.
-PROGRAM_PATHS: Final = ("/api/", "/health/")
+PROGRAM_PATHS: Final = ("/api/", "/health/", "/openapi.json")
 
 
 class Kind(NamedTuple):
@@ -68,6 +68,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "payload-too-large": Kind(
         413, "The body is too large", "Pass a reference (a path, a URL, a key) instead of the data itself."
     ),
+    "uri-too-long": Kind(
+        414, "The request line is too long", "Ask for less in one query; send what is long in a body."
+    ),
     "unsupported-media-type": Kind(
         415, "The body's type is not taken", "Send JSON with the header `Content-Type: application/json`."
     ),
@@ -85,6 +88,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "The idempotency key belongs to another submission",
         "Send a new key with every new submission, and the same key only to repeat one.",
     ),
+    "headers-too-large": Kind(431, "The headers are too large", "Send fewer or shorter headers and cookies."),
     "internal": Kind(500, "Something went wrong here", "The server's log has the details under the request id."),
     "undeliverable": Kind(
         503, "No queue takes the task", "Start a worker for the task's queue, or correct the queue's name."

@@ -37,10 +37,10 @@ class KeepEncodedSlashes:
 
 
 class AnyText(BaseConverter):
-    """One id or name. Slashes may come unencoded too, where no longer route claims them."""
+    """One id or name. Slashes may come unencoded too, where no longer route claims them, by whatever method."""
 
     part_isolating = False
-    regex = "[^/].*?"
+    regex = "[^/].*?(?<!/events)(?<!/replay)"
     weight = 200
 
     def to_python(self, value: str) -> str:

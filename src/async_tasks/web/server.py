@@ -7,11 +7,15 @@ threads are gevent's from the first.
 from __future__ import annotations
 
 import errno
+import gc
+import resource
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
+from gevent.server import StreamServer
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
@@ -19,6 +23,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from async_tasks.errors import ConfigurationError
 from async_tasks.logs import configure_logging
 from async_tasks.settings import Settings
+from async_tasks.web import refusals
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 CONNECTIONS: Final = 4000  # of one process at a time, streams included
+ACCEPTS: Final = 10  # connections taken before those that are open have a turn; gevent takes a hundred
 GRACE: Final = 5  # seconds that requests get to end when the process stops; streams are closed at once
 KEEPALIVE: Final = 15  # seconds that a connection may be silent between two requests
 
@@ -45,6 +51,7 @@ def serve(settings: Settings) -> None:
     settings.signing_key()
     settings.store()
     configure_logging(settings)
+    raise_file_limit()
     Server(settings, bind(settings.host, settings.port)).run()
 
 
@@ -72,6 +79,16 @@ def bind(host: str, port: int) -> int:
             problem = f"ASYNC_TASKS_HOST, ASYNC_TASKS_PORT: cannot listen on {host} port {port}: {exc.strerror}"
         raise ConfigurationError([problem]) from None
     return listener.detach()
+
+
+def raise_file_limit() -> None:
+    """Let this process open a file for each connection, as far as it may: most systems begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS  # a request that waits for a result holds one to the store too
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Server(BaseApplication):
@@ -119,7 +136,24 @@ class Log(Logger):
 
 
 class Worker(GeventWorker):
-    """A gevent worker whose streams do not hold up its end."""
+    """A gevent worker whose streams do not hold up its end, and whose own errors are problems as all others are."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what is no request that the application could be asked."""
+        if (answer := refusals.answer(exc)) is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        with suppress(OSError):
+            client.sendall(answer)
+
+    def run(self) -> None:
+        """Serve, and let no crowd of newcomers hold up what is open."""
+        StreamServer.max_accept = ACCEPTS
+        gevent.setswitchinterval(float(__import__("os").environ.get("SWI", "0.1")))
+        # What stands now is never garbage, and looking through it all holds up every stream.
+        gc.collect()
+        gc.freeze()
+        super().run()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop gracefully, and close the streams; they would not end by themselves."""
