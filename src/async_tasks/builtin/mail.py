@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
-from async_tasks import task
-from async_tasks.builtin import message, outbox, smtp
+from async_tasks import outbox, task
+from async_tasks.builtin import message, smtp
 from async_tasks.settings import Settings, get_settings
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -28,7 +28,15 @@ def _one_line(value: str) -> str:
 
 Recipient = Annotated[EmailStr, Field(examples=["ada@example.com"])]
 Subject = Annotated[
-    str, Field(min_length=1, max_length=200, examples=["Your report is ready"]), AfterValidator(_one_line)
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        examples=["Your report is ready"],
+        # What `_one_line` takes, for those who read the schema.
+        json_schema_extra={"pattern": r"^(?!.*=\?\S*\?\S*\?\S*\?=)[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"},
+    ),
+    AfterValidator(_one_line),
 ]
 Body = Annotated[
     str,
