@@ -7,18 +7,20 @@ import subprocess
 import sys
 import threading
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from billiard.einfo import ExceptionWithTraceback
 from celery import bootsteps, signals
 from celery.concurrency.prefork import TaskPool as PreforkPool
-from celery.exceptions import WorkerLostError
+from celery.exceptions import Ignore, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
 
 from async_tasks.errors import StoreUnavailable
+from async_tasks.ledger import State
 from async_tasks.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ PARENT_PATIENCE: Final = 1.0
 
 
 class Request(celery_request.Request):
-    """A request that gives its record back when its process has died."""
+    """A request that gives its record back when its process has died, and says why when it was not run."""
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Called by the pool; see ``celery.worker.request.Request.on_failure``."""
@@ -49,7 +51,17 @@ class Request(celery_request.Request):
                 app.ledger.hand_back(self.id, app.owner, f"its process died: {exc}", app.settings.max_losses)
             except StoreUnavailable:
                 log.warning("could not hand a task back; its lease will run out", task_id=self.id)
+        elif isinstance(exc, Ignore):
+            self._say_why_not()
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+    def _say_why_not(self) -> None:
+        """Tell monitors such as Flower that the task is revoked: to them it has started, and no end would come."""
+        app: App = self.app
+        with suppress(StoreUnavailable):
+            record = app.ledger.get(self.id)
+            if record is not None and record.state is State.REVOKED:
+                self.send_event("task-revoked", terminated=False, signum=None, expired=False)
 
 
 class Consumer(CeleryConsumer):
