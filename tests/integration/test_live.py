@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 import threading
 import time
@@ -18,8 +19,9 @@ from werkzeug.serving import make_server
 
 from async_tasks import engine, queries, submission
 from async_tasks.engine import App
-from async_tasks.web import create_app, live, sse
-from async_tasks.web.live import Event, Hub, Subscription
+from async_tasks.web import create_app, live, sse, subscriptions
+from async_tasks.web.live import Hub
+from async_tasks.web.subscriptions import Event, Subscription
 from tests.support.profiles import Profile
 from tests.support.servers import StoreServer
 from tests.support.system import System
@@ -121,6 +123,40 @@ def test_a_client_that_comes_back_misses_nothing_and_gets_nothing_twice(web: Sys
     assert [message.id for message in got] == [place for place, _ in recorded]
 
 
+def test_a_page_is_told_of_its_visitors_tasks_and_of_the_one_it_shows(web: System) -> None:
+    shown = submit(web, delay=600)
+    with httpx.Client(base_url=web.url) as tab, httpx.Client(base_url=web.url) as stranger:
+        for visitor in (tab, stranger):
+            visitor.get("/").raise_for_status()
+        cookies = "; ".join(f"{name}={value}" for name, value in tab.cookies.items())
+        with Stream(web.url, f"/live?list&task={shown}", Cookie=cookies) as stream:
+            assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+            messages = iter(stream)
+            first = next(messages)
+            assert (first.event, [update["id"] for update in first.data["updates"]]) == ("look", [shown])
+            assert "entry" not in first.data["updates"][0]
+            # From another tab of the same visitor, and from somebody else.
+            for visitor in (stranger, tab):
+                token = re.search('name="_csrf" value="([^"]+)"', visitor.get("/forms/add").text)
+                assert token
+                visitor.post("/forms/add", data={"_csrf": token[1], "a": "1", "b": "2"})
+            new = next(messages)
+            assert (new.event, new.data["mine"], new.data["state"]) == ("change", True, "PENDING")
+            assert f'data-task="{new.data["id"]}"' in new.data["entry"]
+            httpx.delete(f"{web.url}/api/v1/tasks/{shown}").raise_for_status()
+            cancelled = next(messages)
+            assert (cancelled.data["id"], cancelled.data["state"]) == (shown, "REVOKED")
+            assert 'data-state="REVOKED"' in cancelled.data["task"]
+
+        # It goes on where it was, and is not told again what it knows.
+        with Stream(web.url, f"/live?list&task={shown}", Cookie=cookies, Last_Event_ID=str(cancelled.id)) as stream:
+            again = next(iter(stream))
+            assert {update["id"] for update in again.data["updates"]} == {new.data["id"], shown}
+        ms, _ = str(cancelled.id).split("-")
+        with Stream(web.url, f"/live?list&task={shown}&after={int(ms) + 5000}-0", Cookie=cookies) as stream:
+            assert {update["id"] for update in next(iter(stream)).data["updates"]} == {new.data["id"]}
+
+
 def test_a_finished_task_needs_no_watching(web: System) -> None:
     task_id = submit(web, delay=600)
     path = f"/api/v1/tasks/{task_id}/events"
@@ -146,6 +182,9 @@ def test_what_the_store_no_longer_has_is_said(web: System, profile: Profile) -> 
         submit(web)
     with profile.store.client() as client:
         client.xtrim("at:1:changes", maxlen=1, approximate=False)
+    # The process that served remembers what the store has forgotten; another one does not.
+    web.processes["web"].stop()
+    web.start("web")
 
     with Stream(web.url, EVENTS, Last_Event_ID=begun) as stream:
         assert next(iter(stream)) == Message(None, "lost", {})
@@ -236,7 +275,7 @@ def add(app: App) -> str:
 def test_a_slow_client_catches_up_without_gap_or_repetition(
     app: App, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "QUEUE_SIZE", 4)
+    monkeypatch.setattr(subscriptions, "QUEUE_SIZE", 4)
     slow, quick = hub.subscribe(), hub.subscribe()
     ids = [add(app) for _ in range(3)]
     assert [event.change.id for event in take(quick, 3)] == ids
@@ -275,8 +314,36 @@ def test_only_what_is_watched_is_handed_on(app: App, hub: Hub) -> None:
     assert (event.change.id, event.record) == (mine.id, queries.get(app, mine.id))
 
 
+def test_the_tasks_of_a_submitter_are_handed_on_those_of_the_future_too(app: App, hub: Hub) -> None:
+    def later(by: str | None) -> str:
+        return submission.submit(app, "add", {"a": 1, "b": 2}, delay=600, submitted_by=by).id
+
+    one = later(None)
+    mine, both = hub.subscribe(submitter="me"), hub.subscribe([one], submitter="me")
+    other, first, _ = later("you"), later("me"), later(None)
+    for task_id in (other, one, first):
+        submission.cancel(app, task_id)
+    second = later("me")
+
+    assert [(event.change.id, event.change.event) for event in take(mine, 3)] == [
+        (first, "submitted"),
+        (first, "cancelled"),
+        (second, "submitted"),
+    ]
+    seen = take(both, 4)
+    assert [event.change.id for event in seen] == [first, one, first, second]
+    assert all(event.record and event.record.id == event.change.id for event in seen)
+    # Slow ones catch up with the same.
+    mine.fall_behind()
+    third = later("me")
+    assert [event.change.id for event in take(mine, 1)] == [third]
+    mine.close()
+    both.close()
+    assert hub.watching == 0
+
+
 def test_silence_is_filled_with_heartbeats(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(subscriptions, "HEARTBEAT", 0.02)
     events = iter(hub.subscribe())
     assert [next(events), next(events)] == [None, None]
 

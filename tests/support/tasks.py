@@ -145,3 +145,10 @@ def elsewhere() -> str:
 def large(size: int) -> str:
     """Return a result of so many bytes."""
     return "x" * size
+
+
+@task
+def slowly(value: Any, seconds: float) -> Any:
+    """Return what was given, after a while."""
+    time.sleep(seconds)
+    return value

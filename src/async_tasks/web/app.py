@@ -8,7 +8,7 @@ from flask import Flask
 
 from async_tasks import engine as engines
 from async_tasks.settings import Settings, get_settings
-from async_tasks.web import api, auth, health, pages, problems, security, words
+from async_tasks.web import api, assets, auth, batches, docs, health, outbox, pages, problems, security, site, words
 from async_tasks.web.live import Hub
 from async_tasks.web.routing import AnyText, KeepEncodedSlashes
 
@@ -52,6 +52,8 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
     problems.install(app)
     security.install(app, settings)
     auth.install(app, settings)
-    for bp in (api.bp, health.bp, pages.bp):
+    assets.install(app)
+    site.install(app, settings)
+    for bp in (api.bp, batches.bp, docs.bp, health.bp, outbox.bp, pages.bp):
         app.register_blueprint(bp)
     return app

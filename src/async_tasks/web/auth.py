@@ -1,11 +1,12 @@
 """Who may come in: everybody on loopback without a token; with one, its bearer, or who logged in with it.
 
-The session is Flask's signed cookie. It holds a random ``sid`` that forms are tied to, the ids of what was
-submitted in it, and, after a login, a proof that its holder knew the token.
+The session is Flask's signed cookie. It holds a random ``sid`` that forms and submissions are tied to, and, after a
+login, a proof that its holder knew the token.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from typing import Final
@@ -21,7 +22,7 @@ from async_tasks.web.security import UNSAFE, require_own_origin
 
 bp = Blueprint("auth", __name__)
 
-OPEN: Final = frozenset({"static", "health.live", "health.ready", "auth.login", "auth.enter"})
+OPEN: Final = frozenset({"static", "assets.show", "health.live", "health.ready", "auth.login", "auth.enter"})
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="async-tasks"'}
 
 
@@ -59,10 +60,17 @@ def is_trusted() -> bool:
 
 def csrf_token() -> str:
     """What every form of the current session carries; begins the session where there is none."""
-    if "sid" not in session:
-        session["sid"] = secrets.token_urlsafe(16)
-        session.permanent = True
-    return _signature("form", session["sid"])
+    return _signature("form", _begun())
+
+
+def visitor() -> str | None:
+    """Who submits from the pages, as records show it: this session's own name, from which nothing follows.
+
+    None where there is no session, or it may not see anything.
+    """
+    if "sid" not in session or not is_trusted():
+        return None
+    return f"visitor-{hashlib.sha256(_signature('visitor', session['sid']).encode()).hexdigest()[:16]}"
 
 
 @bp.get("/login")
@@ -91,6 +99,14 @@ def leave() -> Response:
     session.clear()
     flash("You are logged out.")
     return redirect(url_for("auth.login"), 303)
+
+
+def _begun() -> str:
+    if "sid" not in session:
+        session["sid"] = secrets.token_urlsafe(16)
+        session.permanent = True
+    sid: str = session["sid"]
+    return sid
 
 
 def _bearer(token: str | None) -> bool:

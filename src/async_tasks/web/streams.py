@@ -1,18 +1,16 @@
-"""The streams that clients see: of one task, of all tasks, and of what a page shows."""
+"""The streams that programs see: of one task, and of all tasks. Pages have their own, see ``updates.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from flask import Response, current_app, request
 
 from async_tasks import queries
-from async_tasks.ledger.record import FINAL, Record
+from async_tasks.ledger.record import Record
 from async_tasks.web import sse
-from async_tasks.web.live import LOST, PAGE, Hub, Subscription, is_past
-
-#: Makes the HTML of a record.
-Render = Callable[[Record], str]
+from async_tasks.web.live import Hub
+from async_tasks.web.subscriptions import LOST, PAGE, Event, Subscription
 
 
 def last_event_id() -> str | None:
@@ -35,11 +33,12 @@ def of_task(task_id: str, last: str | None) -> Response:
     hub = _hub()
     subscription = hub.subscribe({task_id}, after=last)
     try:
-        if last is not None and hub.ask(is_past, last):
+        missed = None if last is None else hub.missed(last)
+        if last is not None and missed is None:
             subscription.close()
             subscription, last = hub.subscribe({task_id}), None
         record = hub.ask(queries.get, task_id)
-        if record.finished and last is not None and not _has_more(hub, task_id, last):
+        if record.finished and last is not None and not _has_more(hub, task_id, last, missed or ()):
             subscription.close()
             return Response(status=204)  # which tells an EventSource to stay away
     except BaseException:
@@ -54,49 +53,10 @@ def of_all(last: str | None) -> Response:
 
     def events() -> Iterator[bytes]:
         yield sse.opening(subscription.cursor)
-        for event in subscription:
-            yield sse.PING if event is None else event.in_brief
+        for batch in subscription.batches():
+            yield sse.PING if batch is None else b"".join(event.in_brief for event in batch)
 
     return _response(subscription, events())
-
-
-def of_page(ids: Collection[str], render: Render) -> Response:
-    """What a page shows of some tasks, as HTML to be put in the place of what stood there.
-
-    Begins with all of them as they are, and ends when all have finished.
-    """
-    hub = _hub()
-    subscription = hub.subscribe(ids)
-    try:
-        records = hub.ask(queries.get_many, list(ids))
-    except BaseException:
-        subscription.close()
-        raise
-
-    return _response(subscription, _page_events(subscription, records, render))
-
-
-def _page_events(subscription: Subscription, records: Mapping[str, Record], render: Render) -> Iterator[bytes]:
-    def fragment(record: Record, cursor: str) -> bytes:
-        return sse.event({"id": record.id, "html": render(record)}, cursor=cursor)
-
-    yield sse.opening(subscription.cursor)
-    for record in records.values():
-        yield fragment(record, subscription.cursor)
-    waiting = {record.id for record in records.values() if not record.finished}
-    events = iter(subscription)
-    while waiting:
-        event = next(events, LOST)
-        if event is None:
-            yield sse.PING
-        elif event.change is None:
-            return  # the page comes back, and begins with what is
-        else:
-            if event.record is not None:
-                yield fragment(event.record, event.change.cursor)
-            if event.change.state in FINAL:
-                waiting.discard(event.change.id)
-    yield sse.END
 
 
 def _task_events(subscription: Subscription, first: Record | None) -> Iterator[bytes]:
@@ -106,19 +66,23 @@ def _task_events(subscription: Subscription, first: Record | None) -> Iterator[b
         if first.finished:
             yield sse.END
             return
-    for event in subscription:
-        if event is None:
+    for batch in subscription.batches():
+        if batch is None:
             yield sse.PING
-        elif event.change is None:
+        elif LOST in batch:
             return  # the client comes back, and begins with the record as it is
         else:
-            yield event.with_record
-            if event.change.state in FINAL:
+            yield b"".join(event.with_record for event in batch)
+            if any(event.is_end for event in batch):
                 yield sse.END
                 return
 
 
-def _has_more(hub: Hub, task_id: str, cursor: str) -> bool:
+def _has_more(hub: Hub, task_id: str, last: str, missed: Sequence[Event]) -> bool:
+    if any(event.concerns(task_id) for event in missed):
+        return True
+    # The record may know of its end before the hub does.
+    cursor = missed[-1].cursor if missed else last
     while changes := hub.ask(queries.changes, cursor, block=0, count=PAGE):
         if any(change.id == task_id for change in changes):
             return True

@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from async_tasks.ledger.record import Record, rfc3339
+from async_tasks.ledger.record import Record, State, rfc3339
+
+#: Letters of a line that people look at to recognise a task; no column is wider.
+LINE: Final = 160
+
+#: Milliseconds in a second, a minute, an hour and a day.
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 
 
 def readable(value: Any) -> str:
@@ -20,15 +26,21 @@ def readable(value: Any) -> str:
     return str(value).encode("utf-8", "replace").decode()
 
 
-def in_one_line(arguments: Any) -> str:
-    """Arguments by name in one line, to be recognised by."""
-    if not isinstance(arguments, Mapping):
-        return readable(json.dumps(arguments, ensure_ascii=False)) if arguments else ""
-    parts = (
-        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in arguments.items()
-    )
-    return readable(" · ".join(parts))
+def in_one_line(value: Any) -> str:
+    """A JSON value in one short line: members by name, as arguments are recognised by."""
+    if isinstance(value, Mapping):
+        return shortened(" · ".join(f"{name}: {_compact(part)}" for name, part in value.items()))
+    return shortened(_compact(value))
+
+
+def _compact(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text without its line breaks; always text that can be sent."""
+    line = " ".join(text[: LINE * 4].split())
+    return readable(line if len(line) <= LINE and len(text) <= LINE * 4 else f"{line[: LINE - 1]}…")
 
 
 def paragraphs(text: str) -> list[str]:
@@ -48,17 +60,89 @@ def utc(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%d %b %Y, %H:%M:%S UTC")
 
 
-def page_link(record: Record) -> str:
-    """Where the page of a task is."""
-    return f"/tasks/{quote(record.id, safe='')}"
+def duration(ms: float) -> str:
+    """A length of time in its two largest units."""
+    if ms < SECOND:
+        return f"{max(0, round(ms))} ms"
+    if ms < MINUTE:
+        return f"{ms // 100 / 10:.1f} s"
+    for unit, name, smaller, small_name in ((MINUTE, "min", SECOND, "s"), (HOUR, "h", MINUTE, "min")):
+        if ms < unit * 60 and ms < DAY:
+            return f"{int(ms // unit)} {name} {int(ms % unit // smaller)} {small_name}"
+    return f"{int(ms // DAY)} d {int(ms % DAY // HOUR)} h"
 
+
+def count(number: float) -> str:
+    """A number without needless decimals."""
+    return f"{number:,.10g}"
+
+
+def page_link(record_or_id: Record | str) -> str:
+    """Where the page of a task is."""
+    task_id = record_or_id.id if isinstance(record_or_id, Record) else record_or_id
+    return f"/tasks/{quote(task_id, safe='')}"
+
+
+def waited(record: Record) -> int | None:
+    """Milliseconds from when it was submitted, or became due, to its first start."""
+    ready = record.submitted_at
+    for entry in record.timeline:
+        if entry["event"] == "due":
+            ready = entry["at"]
+        if entry["event"] == "started":
+            return max(0, entry["at"] - ready)
+    return None
+
+
+def ran(record: Record) -> int | None:
+    """Milliseconds that the last attempt took."""
+    if not record.started_at or not record.finished_at:
+        return None
+    return record.finished_at - record.started_at
+
+
+def waits_for(record: Record) -> tuple[str, str]:
+    """What a PENDING task waits for: ``task`` and its id, ``broker``, ``again`` or ``worker``, and a queue."""
+    last = next((entry for entry in reversed(record.timeline) if entry["event"] != "replayed"), None)
+    event, detail = (last["event"], last.get("detail", "")) if last else ("", "")
+    if detail.startswith("waits for "):
+        return "task", detail.removeprefix("waits for ")
+    if event == "publish deferred":
+        return "broker", record.queue
+    return "again" if event in ("lease run out", "worker lost") else "worker", record.queue
+
+
+def replays(record: Record) -> list[str]:
+    """The ids of the tasks that repeat this one."""
+    return [entry["detail"] for entry in record.timeline if entry["event"] == "replayed" and "detail" in entry]
+
+
+def events(record: Record) -> list[dict[str, Any]]:
+    """The timeline, each entry with ``after``: the milliseconds since the one before (None for the first)."""
+    entries: list[dict[str, Any]] = []
+    for entry in record.timeline:
+        before = entries[-1]["at"] if entries else None
+        entries.append({**entry, "after": None if before is None else max(0, entry["at"] - before)})
+    return entries
+
+
+#: States as people read them: the contract's names, without shouting.
+STATES: Final = {state: str(state).capitalize() for state in State}
 
 FILTERS: Final = {
     "readable": readable,
     "in_one_line": in_one_line,
+    "shortened": shortened,
     "paragraphs": paragraphs,
     "sentences": sentences,
     "rfc3339": rfc3339,
     "utc": utc,
+    "duration": duration,
+    "count": count,
     "page_link": page_link,
+    "waited": waited,
+    "ran": ran,
+    "waits_for": waits_for,
+    "replays": replays,
+    "events": events,
 }

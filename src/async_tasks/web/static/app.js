@@ -1,71 +1,145 @@
-"use strict";
+// The pages work without this file. It says times in the visitor's zone, guards forms, copies and finds.
 
-// The pages work without this file. It makes them live: what a stream sends is HTML from the same templates.
+const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const LANGUAGE = navigator.language.startsWith("en") ? navigator.language : "en-GB"; // the pages are in English
 
-const FIRST_PAUSE = 1000; // ms before a refused stream is asked for again
-const LONGEST_PAUSE = 30000;
+// The store's clock is what times are by; the visitor's may be wrong.
+const ahead = Number(document.body.dataset.now) - Date.now();
+export const now = () => Date.now() + ahead;
 
-function watch(area, pause = FIRST_PAUSE) {
-  const source = new EventSource(area.dataset.live);
-  source.addEventListener("change", (event) => {
-    pause = FIRST_PAUSE;
-    const { id, html } = JSON.parse(event.data);
-    replace(area.querySelector(`[data-task="${CSS.escape(id)}"]`), html);
-  });
-  source.addEventListener("end", () => source.close());
-  source.addEventListener("error", () => {
-    // A broken connection is taken up again by the browser; a refusal, such as 503, is not.
-    if (source.readyState === EventSource.CLOSED) {
-      setTimeout(() => watch(area, Math.min(pause * 2, LONGEST_PAUSE)), pause);
-    }
-  });
-  addEventListener("pagehide", () => source.close(), { once: true });
-}
+const format = (options) => new Intl.DateTimeFormat(LANGUAGE, options);
+const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
+const SECONDS = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DATE = format({ day: "numeric", month: "short" });
+const YEAR = format({ day: "numeric", month: "short", year: "numeric" });
+const EXACT = format({
+  weekday: "short", day: "numeric", month: "long", year: "numeric",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, timeZoneName: "short",
+});
 
-function replace(old, html) {
-  if (!old) return;
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  const fresh = template.content.querySelector("[data-task]");
-  old.querySelectorAll("details[open]").forEach((open, at) => {
-    const same = fresh.querySelectorAll("details")[at];
-    if (same) same.open = true;
-  });
-  localize(fresh);
-  if (old.innerHTML !== fresh.innerHTML) old.replaceWith(fresh);
-}
-
-function localize(root) {
+export function localize(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
-    time.title = time.dateTime;
-    time.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+    if (!time.title) time.title = EXACT.format(at);
+    const text = WORDS[time.dataset.as || "near"](at);
+    if (time.textContent !== text) time.textContent = text;
   }
+}
+
+const WORDS = {
+  near(at) {
+    const away = now() - at;
+    if (away > -2 * SECOND && away < 45 * SECOND) return "just now";
+    if (Math.abs(away) < HOUR) return away < 0 ? `in ${length(-away)}` : `${Math.round(away / MINUTE)} min ago`;
+    return `${day(at)} ${CLOCK.format(at)}`;
+  },
+  due: (at) => (at - now() < SECOND ? "now" : WORDS.near(at)),
+  clock: (at) => (day(at) === "today" ? SECONDS.format(at) : `${day(at)} ${SECONDS.format(at)}`),
+  length: (at) => length(Math.max(0, now() - at)),
+};
+
+function length(ms) {
+  const s = Math.round(ms / SECOND);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return s < 600 && s % 60 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 60)} min`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+function day(at) {
+  const midnight = (moment) => new Date(moment.getFullYear(), moment.getMonth(), moment.getDate());
+  const today = new Date(now());
+  const days = Math.round((midnight(at) - midnight(today)) / DAY);
+  const near = { "-1": "yesterday", 0: "today", 1: "tomorrow" }[days];
+  return near || (at.getFullYear() === today.getFullYear() ? DATE : YEAR).format(at);
+}
+
+// For those who cannot see what changes: few words, and not all at once.
+let toSay = [];
+export function say(words) {
+  toSay.push(words);
+  if (toSay.length > 1) return;
+  setTimeout(() => {
+    const last = toSay.length > 3 ? [`${toSay.length} changes, the last: ${toSay.at(-1)}`] : toSay;
+    document.getElementById("said").textContent = last.join(". ");
+    toSay = [];
+  }, 500);
 }
 
 function guard(form) {
   form.addEventListener("submit", (event) => {
-    // Half a date reaches the server as an empty field, so only the browser can tell.
-    for (const input of form.elements) {
-      const slot = document.getElementById(`${input.id}.error`);
-      if (slot && input.validity.badInput) {
-        slot.textContent = input.validationMessage;
-        input.setAttribute("aria-invalid", "true");
-        input.focus();
-        event.preventDefault();
-        return;
-      }
-    }
+    // A button of the form itself, such as one for another row, may be pressed again and again.
+    if (event.submitter?.name) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });
+  if ("keys" in form.dataset) {
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    });
+  }
+}
+
+async function copy(button) {
+  const { copy: id, source } = button.dataset;
+  let text = id && document.getElementById(id).textContent;
+  if (source) {
+    const { result } = await (await fetch(source)).json();
+    text = typeof result === "string" ? result : JSON.stringify(result, null, 2);
+  }
+  await navigator.clipboard.writeText(text);
+  button.classList.add("done");
+  setTimeout(() => button.classList.remove("done"), 1500);
+  say("Copied");
+}
+
+function find(input) {
+  const list = document.getElementById(input.getAttribute("aria-controls"));
+  const none = list.parentElement.querySelector(".none");
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/);
+    for (const item of list.children) {
+      const text = item.textContent.toLowerCase();
+      item.hidden = !words.every((word) => text.includes(word));
+    }
+    none.hidden = [...list.children].some((item) => !item.hidden);
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") list.querySelector("li:not([hidden]) a")?.click();
+  });
+}
+
+function showCurrent(catalog) {
+  const list = document.getElementById("tasks");
+  const current = list.querySelector("[aria-current]");
+  const show = () => {
+    // Within the list alone: the page is not to move.
+    list.scrollTop += current.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2;
+  };
+  show();
+  catalog.addEventListener("toggle", show);
 }
 
 localize(document);
-document.querySelectorAll("[data-live]").forEach((area) => watch(area));
+setInterval(() => document.hidden || localize(document), SECOND);
+document.addEventListener("visibilitychange", () => document.hidden || localize(document));
+
 document.querySelectorAll("form[method=post]").forEach(guard);
+document.querySelectorAll("#find").forEach(find);
+document.querySelectorAll("#catalog").forEach(showCurrent);
+if (/Mac|iP/.test(navigator.platform)) document.querySelectorAll("kbd").forEach((keys) => (keys.textContent = "⌘ ↵"));
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button).catch(() => say("It could not be copied"));
+});
+// Without TLS, on another machine, browsers have no clipboard for pages.
+if (!navigator.clipboard) document.documentElement.classList.add("no-clipboard");
+for (const flash of document.querySelectorAll(".flash")) say(flash.textContent.trim().replace(/\s+/g, " "));
+
 addEventListener("pageshow", (event) => {
-  // Back from the history, with the page as it was left: the forms may be sent again, the lists may be old.
-  document.querySelectorAll("form").forEach((form) => delete form.dataset.sent);
-  if (event.persisted && document.querySelector("[data-live]")) location.reload();
+  if (!event.persisted) return;
+  // Back from the history, with the page as it was left: its forms may be sent again, as other submissions.
+  for (const form of document.querySelectorAll("form")) {
+    delete form.dataset.sent;
+    if (form.elements._once) form.elements._once.value = crypto.getRandomValues(new Uint32Array(3)).join("-");
+  }
 });
