@@ -1,10 +1,11 @@
 """The picture of the page in the README: a real run, with tasks in several states.
 
-It is taken into ``test-artifacts/page.png``; whoever changes the page's look copies it to ``docs/images/page.png``.
+It is taken into ``test-artifacts/page.png``; whoever changes the page's look copies it, repacked without loss, to ``docs/images/page.png``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,11 +35,10 @@ def test_the_page_has_its_picture_taken(running_system: Callable[..., System], c
     running = submit(page, "make_thumbnails", folder="photos/2026", width="320")
     fill(page, "make_thumbnails", folder="photos/2026/summer")
     expect(entry(page, done)).to_contain_text("Success")
-    expect(entry(page, running)).to_contain_text("IMG_4231.jpg")
+    expect(entry(page, running)).to_contain_text(re.compile(r"[56]\d%"))
     page.locator('[name="width"]').focus()
     assert overflow(page) <= 0
     picture(page, "page")
-    for png in (ARTIFACTS / "page.png", KEPT):
-        assert width_of(png) == 1200
-        assert png.stat().st_size < 150_000
+    assert width_of(ARTIFACTS / "page.png") == width_of(KEPT) == 1200
+    assert KEPT.stat().st_size < 150_000
     visitors.end()

@@ -61,6 +61,18 @@ def test_a_task_ends_before_ones_eyes_and_what_is_unfolded_stays(visit: Visit) -
     expect(page.get_by_role("button", name="Run again", exact=True)).to_be_visible()
 
 
+def test_the_focus_stays_near_when_its_button_goes(visit: Visit) -> None:
+    page, other = visit(), visit()
+    task_id = shown(page, "append", path="/dev/null", line="x", seconds="2")
+    page.get_by_role("button", name="Cancel").focus()
+    other.goto(f"/tasks/{task_id}")
+    expect(page.locator(".title")).to_contain_text("Success")
+    expect(page.locator("main")).to_be_focused()
+    # Whoever else watches is told of its end, too.
+    expect(other.locator("#said")).to_have_text("append: success")
+    expect(other.locator("#count")).to_be_hidden()
+
+
 def test_a_result_is_shown_as_what_it_is(visit: Visit) -> None:
     page = visit()
     shown(page, "reverse_text", text="one\n  two")

@@ -50,7 +50,9 @@ def test_nesting_is_counted_by_depth_and_not_by_brackets() -> None:
     assert inputs.parse_json(b"[" * 64 + b"]" * 64)
 
 
-@pytest.mark.parametrize(("text", "value"), [("5", 5.0), ("0.5", 0.5), ("-1", -1.0), ("1e3", 1000.0), ("5e-05", 0.00005)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("5", 5.0), ("0.5", 0.5), ("-1", -1.0), ("1e3", 1000.0), ("5e-05", 0.00005)]
+)
 def test_seconds(text: str, value: float) -> None:
     assert inputs.seconds("delay", text) == value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -79,6 +80,17 @@ def test_replays_are_found() -> None:
 def test_links_hold_any_id() -> None:
     assert words.page_link("a/b %c") == "/tasks/a%2Fb%20%25c"
     assert words.page_link(record([])) == "/tasks/i"
+
+
+@pytest.mark.parametrize(
+    "value", ["x " * 500_000, list(range(500_000)), {"a": {"b": ["x"] * 500_000}, "c": "x" * 500_000}]
+)
+def test_a_line_of_a_large_value_costs_little(value: Any) -> None:
+    began = time.process_time()
+    for _ in range(40):
+        line = words.in_one_line(value)
+    assert (len(line), line[-1]) == (words.LINE, "…")
+    assert time.process_time() - began < 0.2
 
 
 @pytest.mark.parametrize(("number", "text"), [(3.0, "3"), (1234567.0, "1,234,567"), (0.5, "0.5")])

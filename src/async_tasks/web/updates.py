@@ -67,7 +67,7 @@ def stream(view: View) -> Response:
     except BaseException:
         subscription.close()
         raise
-    response = Response(_events(hub, subscription, teller, first), mimetype=sse.MIMETYPE, headers=sse.HEADERS)
+    response = Response(_events(subscription, teller, first), mimetype=sse.MIMETYPE, headers=sse.HEADERS)
     # Not in the generator: one that was never begun is not ended either.
     response.call_on_close(subscription.close)
     return response
@@ -84,14 +84,14 @@ def now(view: View) -> dict[str, Any]:
     return _Teller(view, current_app.jinja_env).look(app, queries.latest_change(app))
 
 
-def _events(hub: Hub, subscription: Subscription, teller: _Teller, first: dict[str, Any]) -> Iterator[bytes]:
+def _events(subscription: Subscription, teller: _Teller, first: dict[str, Any]) -> Iterator[bytes]:
     yield sse.opening(subscription.cursor)
     yield sse.event(first, name="look", cursor=subscription.cursor)
     for event in subscription:
         if event is None:
             yield BEAT
-        elif event.change is None:  # some were lost: look again
-            yield sse.event(hub.ask(teller.look, subscription.cursor), name="look", cursor=subscription.cursor)
+        elif event.change is None:
+            return  # some were lost: the page comes back, and begins with what is
         elif event.record is not None:
             yield sse.event(teller.update(event.record), cursor=event.change.cursor)
 

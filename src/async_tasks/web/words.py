@@ -14,8 +14,13 @@ from async_tasks.ledger.record import Record, State, rfc3339
 #: Letters of a line that people look at to recognise a task; no column is wider.
 LINE: Final = 160
 
+#: Letters that are looked at for it: runs of spaces become one.
+READ: Final = 4 * LINE
+
 #: Milliseconds in a second, a minute, an hour and a day.
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 def readable(value: Any) -> str:
@@ -29,18 +34,30 @@ def readable(value: Any) -> str:
 def in_one_line(value: Any) -> str:
     """A JSON value in one short line: members by name, as arguments are recognised by."""
     if isinstance(value, Mapping):
-        return shortened(" · ".join(f"{name}: {_compact(part)}" for name, part in value.items()))
+        return shortened(_begun(f"{' · ' if at else ''}{n}: {_compact(v)}" for at, (n, v) in enumerate(value.items())))
     return shortened(_compact(value))
 
 
 def _compact(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else _begun(_ENCODER.iterencode(value))
+
+
+def _begun(parts: Iterable[str]) -> str:
+    """As many of the parts as a line can show: a value may be a megabyte, and a list has forty of them."""
+    taken: list[str] = []
+    length = 0
+    for part in parts:
+        taken.append(part)
+        length += len(part)
+        if length > READ:
+            break
+    return "".join(taken)
 
 
 def shortened(text: str) -> str:
     """The beginning of a text without its line breaks; always text that can be sent."""
-    line = " ".join(text[: LINE * 4].split())
-    return readable(line if len(line) <= LINE and len(text) <= LINE * 4 else f"{line[: LINE - 1]}…")
+    line = " ".join(text[:READ].split())
+    return readable(line if len(line) <= LINE and len(text) <= READ else f"{line[: LINE - 1]}…")
 
 
 def paragraphs(text: str) -> list[str]:
@@ -81,6 +98,11 @@ def page_link(record_or_id: Record | str) -> str:
     """Where the page of a task is."""
     task_id = record_or_id.id if isinstance(record_or_id, Record) else record_or_id
     return f"/tasks/{quote(task_id, safe='')}"
+
+
+def form_link(record: Record) -> str:
+    """Where the form of a task is, filled with the arguments of its record."""
+    return f"/forms/{quote(record.name, safe='')}?from={quote(record.id, safe='')}"
 
 
 def waited(record: Record) -> int | None:
@@ -140,6 +162,7 @@ FILTERS: Final = {
     "duration": duration,
     "count": count,
     "page_link": page_link,
+    "form_link": form_link,
     "waited": waited,
     "ran": ran,
     "waits_for": waits_for,

@@ -71,6 +71,8 @@ function guard(form) {
     if (event.submitter?.name) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
+    // An answer may never come. The server knows what it has had.
+    setTimeout(() => delete form.dataset.sent, 10 * SECOND);
   });
   if ("keys" in form.dataset) {
     form.addEventListener("keydown", (event) => {

@@ -53,7 +53,17 @@ function update({ id, name, state, mine, submitted_at, finished_at, entry, task 
     } else running.add(id);
   }
   if (entry && entries) place(id, submitted_at, fragment(entry));
-  if (task) morph(document.querySelector(".task"), fragment(task));
+  if (task) showTask(fragment(task), { told: mine, name });
+}
+
+function showTask(fresh, { told, name }) {
+  const old = document.querySelector(".task");
+  const ended = old.querySelector("#cancel") && !fresh.querySelector("#cancel");
+  const focused = document.activeElement;
+  morph(old, fresh);
+  if (ended && !told) say(`${name}: ${fresh.dataset.state.toLowerCase()}`);
+  // A button that is gone takes the focus along; it stays where it was, near enough.
+  if (!focused.isConnected) document.getElementById("main").focus({ preventScroll: true });
 }
 
 function fragment(html) {
