@@ -34,7 +34,7 @@ CONNECTIONS: Final = 4000  # of one process at a time, streams included
 ACCEPTS: Final = 10  # connections taken before those that are open have a turn; gevent takes a hundred
 #: Seconds that what was woken (streams, by a change) has before the sockets are looked at again. Gevent's own 5 ms
 #: starve a thousand streams while as many clients come back.
-TURN: Final = 0.05
+TURN: Final = 0.2
 GRACE: Final = 5  # seconds that requests get to end when the process stops; streams are closed at once
 KEEPALIVE: Final = 15  # seconds that a connection may be silent between two requests
 
