@@ -31,7 +31,7 @@ def test_a_task_runs_and_is_cancelled_before_ones_eyes(visit: Visit) -> None:
     expect(page.locator(".title")).to_contain_text("Started")
     expect(page.locator("#task-id")).to_have_text(task_id)
     expect(outcome(page).get_by_role("progressbar")).to_be_visible()
-    expect(outcome(page)).to_contain_text(re.compile(r"Running for \d+ s on celery@"))
+    expect(outcome(page)).to_contain_text(re.compile(r"Running on celery@\S+ for \d+ s"))
     expect(outcome(page)).to_contain_text(re.compile(r"step \d+"))
     expect(page.locator(".facts")).to_contain_text("by you")
     expect(page.locator(".timeline")).to_contain_text("attempt 1")
@@ -130,7 +130,7 @@ def test_a_task_that_waits_says_what_for(visit: Visit) -> None:
 
     record = page.context.request.post("/api/v1/tasks/add?delay=86400", data={"a": 1, "b": 2}).json()
     page.goto(record["links"]["page"])
-    expect(outcome(page)).to_contain_text(re.compile(r"Due tomorrow \d\d:\d\d\."))
+    expect(outcome(page)).to_contain_text(re.compile(r"Due tomorrow \d\d:\d\d"))
     picture(page, "task-scheduled", full_page=True)
     page.context.request.delete(record["links"]["self"])
     expect(page.locator(".title")).to_contain_text("Revoked")
