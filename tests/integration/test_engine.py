@@ -161,6 +161,18 @@ def test_a_cancelled_running_task_is_stopped(app, workers, tmp_path):
     assert "end x" not in path.read_text()
 
 
+def test_cancelling_leaves_the_worker_as_strong_as_it_was(app, workers, tmp_path):
+    # More than it has processes: none may be lost, nor go on.
+    path = tmp_path / "effects"
+    for n in range(6):
+        record = submission.submit(app, "append", {"path": str(path), "line": str(n), "seconds": 60})
+        wait_until(lambda r=record: queries.get(app, r.id).state == State.STARTED, 20, "the start")
+        submission.cancel(app, record.id)
+        assert finished(app, record).state == State.REVOKED
+    for done in [submission.submit(app, "add", {"a": n, "b": 1}) for n in range(8)]:
+        assert finished(app, done).state == State.SUCCESS
+
+
 def test_progress_arrives_while_it_runs(app, workers):
     record = submission.submit(app, "steps", {"count": 5, "pause": 0.3})
     seen = wait_until(lambda: app.ledger.get(record.id).progress, 10)

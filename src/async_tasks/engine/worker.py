@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from billiard.common import TERM_SIGNAME
 from billiard.einfo import ExceptionWithTraceback
 from celery import bootsteps, signals
 from celery.concurrency.prefork import TaskPool as PreforkPool
@@ -134,7 +135,8 @@ class LeaseKeeper(bootsteps.StartStopStep):
             return
         for task_id in stop:
             log.info("stopping a cancelled task", task_id=task_id)
-            running[task_id].terminate(worker.pool, signal="TERM")
+            # The pool's own signal: what SIGTERM means is another's, and its processes may ignore it.
+            running[task_id].terminate(worker.pool, signal=TERM_SIGNAME)
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
         """Stop the thread, if there is one; the event loop's timers end with it."""
