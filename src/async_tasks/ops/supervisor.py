@@ -115,7 +115,7 @@ class Supervisor:
         """Whether the modules with tasks can be imported; if not, one process has said why, and not every role."""
         if not self._settings.modules:
             return True
-        command = (sys.executable, "-m", "async_tasks", "catalog", "--json")
+        command = (sys.executable, "-m", "async_tasks", "catalog")
         variables = environment(self._settings, self._data_dir)
         return subprocess.run(command, env=variables, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
