@@ -227,6 +227,8 @@ def test_heads_have_no_body(alone: FlaskClient) -> None:
     for path in (f"{API}/tasks", f"{API}/catalog", f"{API}/events", "/openapi.json", "/health/live"):
         answer = alone.head(path)
         assert (answer.status_code, answer.data) == (200, b"")
+    # Nobody is left watching, though no client was there to go away.
+    assert alone.application.extensions["async_tasks_live"].watching == 0
 
 
 def test_an_event_id_that_is_none_is_refused_wherever_it_stands(alone: FlaskClient) -> None:

@@ -44,7 +44,7 @@ def of_task(task_id: str, last: str | None) -> Response:
     except BaseException:
         subscription.close()
         raise
-    return _response(subscription, _task_events(subscription, record if last is None else None))
+    return response_of(subscription, _task_events(subscription, record if last is None else None))
 
 
 def of_all(last: str | None) -> Response:
@@ -56,7 +56,7 @@ def of_all(last: str | None) -> Response:
         for batch in subscription.batches():
             yield sse.PING if batch is None else b"".join(event.in_brief for event in batch)
 
-    return _response(subscription, events())
+    return response_of(subscription, events())
 
 
 def _task_events(subscription: Subscription, first: Record | None) -> Iterator[bytes]:
@@ -90,7 +90,12 @@ def _has_more(hub: Hub, task_id: str, last: str, missed: Sequence[Event]) -> boo
     return False
 
 
-def _response(subscription: Subscription, events: Iterator[bytes]) -> Response:
+def response_of(subscription: Subscription, events: Iterator[bytes]) -> Response:
+    """The answer that hands on the events, and closes the subscription when its client is gone."""
+    if request.method == "HEAD":
+        # Nothing is handed on, and nobody would say that the client is gone.
+        subscription.close()
+        return Response(mimetype=sse.MIMETYPE, headers=sse.HEADERS)
     response = Response(events, mimetype=sse.MIMETYPE, headers=sse.HEADERS)
     # Not in the generator: one that was never begun is not ended either.
     response.call_on_close(subscription.close)

@@ -15,6 +15,7 @@ from async_tasks import catalog, queries
 from async_tasks.ledger.record import Record, State
 from async_tasks.web import mine, sse
 from async_tasks.web.live import Hub
+from async_tasks.web.streams import response_of
 from async_tasks.web.subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -67,10 +68,7 @@ def stream(view: View) -> Response:
     except BaseException:
         subscription.close()
         raise
-    response = Response(_events(subscription, teller, first), mimetype=sse.MIMETYPE, headers=sse.HEADERS)
-    # Not in the generator: one that was never begun is not ended either.
-    response.call_on_close(subscription.close)
-    return response
+    return response_of(subscription, _events(subscription, teller, first))
 
 
 def now(view: View) -> dict[str, Any]:
