@@ -15,7 +15,8 @@ from celery import Celery
 from async_tasks import catalog
 from async_tasks.engine import topology
 from async_tasks.engine.config import configuration
-from async_tasks.engine.publisher import Confirmations, Publisher
+from async_tasks.engine.confirmations import Confirmations
+from async_tasks.engine.publisher import Publisher
 from async_tasks.engine.recording import Holder, Provenance, Recorder, When
 from async_tasks.engine.worker import install_steps
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable

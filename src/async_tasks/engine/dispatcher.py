@@ -92,19 +92,17 @@ class Dispatcher:
 
     def _publish(self, due: Due) -> bool:
         """Publish; returns whether the broker was away. What failed comes due again after its lease."""
+        messages = list(due.envelopes.items())
         confirmed: list[tuple[str, Envelope]] = []
         away = False
-        for task_id, envelope in due.envelopes.items():
-            try:
-                self.app.publisher.publish(task_id, envelope)
-            except BrokerUnavailable as exc:
-                log.warning("the broker is away", reason=str(exc))
-                away = True
-                break
-            except Undeliverable as exc:
-                self.app.undeliverable(task_id, exc.reason)
-            else:
+        for (task_id, envelope), error in zip(messages, self.app.publisher.publish_many(messages), strict=True):
+            if error is None:
                 confirmed.append((task_id, envelope))
+            elif isinstance(error, Undeliverable):
+                self.app.undeliverable(task_id, error.reason)
+            else:
+                away = True
+                log.warning("not published yet", task_id=task_id, reason=str(error))
         self.app.ledger.published(confirmed)
         return away
 

@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-import os
-import queue
-import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import structlog
-from amqp.exceptions import AMQPError, ChannelError
+from amqp.exceptions import ChannelError
 from kombu import Connection, Producer
-from kombu.exceptions import KombuError, OperationalError
 
 from async_tasks.engine import topology
+from async_tasks.engine.group_commit import FAILURES as AMQP_FAILURES
+from async_tasks.engine.group_commit import REST, GroupCommit
 from async_tasks.errors import BrokerUnavailable, Undeliverable
 from async_tasks.ledger import Envelope
 from async_tasks.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-#: Seconds for which confirms are gathered before the ledger is told.
-GATHER: Final = 0.02
-#: Seconds for which a broker that was away is not tried again by a caller; the dispatcher has the record.
-REST: Final = 1.0
-
-#: Reply codes of a definite refusal: no such exchange, no queue bound, no consumer.
-_UNROUTABLE: Final = (404, 312, 313)
 #: From this version on RabbitMQ's quorum queues know two priorities (5 and above is the higher); before, none.
 _PRIORITIES_SINCE: Final = 4
+#: Seconds after which a broker that says nothing is taken to be gone.
+HEARTBEAT: Final = 10
 
 
 class Publisher:
-    """One connection in confirm mode, used by one caller at a time.
+    """Publishes what is recorded.
 
-    Publishing has three ends: it returns (the broker has the message), Undeliverable (no queue takes it, and
-    never will), or BrokerUnavailable (nobody knows; the record stays due and a dispatcher publishes it again,
-    which a claim's compare-and-set makes harmless).
+    A message has three ends: the broker has it, Undeliverable (no queue takes it, and never will), or
+    BrokerUnavailable (nobody knows; the record stays due and a dispatcher publishes it again, which a claim's
+    compare-and-set makes harmless).
     """
 
     def __init__(self, settings: Settings, connect: Callable[..., Connection]) -> None:
         self.settings = settings
         self._connect = connect
-        self._lock = threading.Lock()
-        self._producer: Producer | None = None
-        self._resting_until = 0.0
         self._amqp = topology.is_amqp(settings)
         self._rabbitmq_major: int | None = None
+        timeout = settings.publish_timeout
+        self._way: GroupCommit | _Pushes = (
+            GroupCommit(self._open, self._declare, timeout) if self._amqp else _Pushes(self._open, timeout)
+        )
 
     def publish(self, task_id: str, envelope: Envelope) -> None:
         """Publish and wait for the broker's confirm.
@@ -57,95 +51,13 @@ class Publisher:
             Undeliverable: if no queue takes it.
             BrokerUnavailable: if the broker did not confirm within ``publish_timeout``.
         """
-        timeout = self.settings.publish_timeout
-        started = time.monotonic()
-        if started < self._resting_until:
-            raise BrokerUnavailable("The broker did not answer a moment ago")
-        if not self._lock.acquire(timeout=timeout):
-            raise BrokerUnavailable(f"The broker did not confirm other messages within {timeout:g} s")
-        try:
-            self._publish(task_id, envelope, timeout)
-        finally:
-            self._lock.release()
+        (error,) = self.publish_many([(task_id, envelope)])
+        if error is not None:
+            raise error
 
-    def _publish(self, task_id: str, envelope: Envelope, timeout: float) -> None:
-        fresh = self._producer is None
-        try:
-            producer = self._producer or self._open(timeout)
-            self._send(producer, envelope, timeout)
-        except ChannelError as exc:
-            self._discard()
-            if exc.code in _UNROUTABLE:
-                if not fresh:
-                    # The broker may have lost its queues since we declared them: a new connection declares again.
-                    self._publish(task_id, envelope, timeout)
-                    return
-                raise Undeliverable(task_id, str(exc)) from exc
-            raise BrokerUnavailable(f"The broker refused the message: {exc}") from exc
-        except self._failures() as exc:
-            self._discard()
-            if not fresh and not isinstance(exc, TimeoutError):
-                # The connection was an old one that died while idle: once more on a new one, in what time is left.
-                log.info("broker connection was gone, opening another", reason=repr(exc))
-                self._publish(task_id, envelope, timeout)
-                return
-            self._resting_until = time.monotonic() + REST
-            raise BrokerUnavailable(f"The broker did not confirm: {type(exc).__name__}: {exc}") from exc
-
-    def _send(self, producer: Producer, envelope: Envelope, timeout: float) -> None:
-        options: dict[str, Any] = {}
-        properties = dict(envelope.properties)
-        priority = properties.pop("priority", None)
-        if self._amqp:
-            options = {"mandatory": True, "timeout": timeout, "confirm_timeout": timeout}
-            if priority:
-                options["priority"] = priority
-        else:
-            # Kombu's Redis transport serves the lowest number first; ours, like RabbitMQ's, the highest.
-            options["priority"] = 9 - (priority or 0)
-        producer.publish(
-            envelope.body,
-            exchange=envelope.exchange,
-            routing_key=envelope.routing_key,
-            headers=dict(envelope.headers),
-            retry=False,
-            **properties,
-            **options,
-        )
-
-    def _open(self, timeout: float) -> Producer:
-        connection = self._connect(connect_timeout=timeout, transport_options=self._bounds(timeout))
-        try:
-            connection.ensure_connection(max_retries=0, timeout=timeout)
-            topology.declare(connection, [*topology.queues(self.settings), *topology.dead_queues(self.settings)])
-            self._learn_version(connection)
-            self._producer = Producer(connection.channel(), auto_declare=False, on_return=None)
-        except BaseException:
-            connection.collect(socket_timeout=0.1)
-            raise
-        return self._producer
-
-    def _bounds(self, timeout: float) -> dict[str, Any]:
-        """Options of a connection on which every read and write ends: a peer may accept and then say nothing."""
-        if self._amqp:
-            return {"confirm_publish": True, "read_timeout": timeout, "write_timeout": timeout}
-        return {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-
-    def _learn_version(self, connection: Connection) -> None:
-        if self._amqp:
-            version = str(connection.connection.server_properties.get("version", "0"))
-            self._rabbitmq_major = int(version.partition(".")[0])
-
-    def _discard(self) -> None:
-        """Drop the connection without a farewell: closing a channel of a blocked broker waits for ever."""
-        producer, self._producer = self._producer, None
-        if producer is not None and producer.connection is not None:
-            producer.connection.collect(socket_timeout=0.1)
-
-    @staticmethod
-    def _failures() -> tuple[type[BaseException], ...]:
-        # redis-py's errors are OSErrors or come wrapped by kombu as OperationalError.
-        return (AMQPError, OperationalError, KombuError, OSError, socket.timeout, *_redis_errors())
+    def publish_many(self, messages: Sequence[tuple[str, Envelope]]) -> list[Exception | None]:
+        """Publish at once, and wait for all: for each None, an Undeliverable or a BrokerUnavailable."""
+        return self._way.publish(messages)
 
     def why_no_priorities(self) -> str | None:
         """Why this broker knows no priorities; None if it does, or if it is away and cannot be asked."""
@@ -167,14 +79,7 @@ class Publisher:
         Raises:
             BrokerUnavailable: if it did not answer in that time (seconds).
         """
-        connection = self._connect(connect_timeout=timeout, transport_options=self._bounds(timeout))
-        try:
-            connection.ensure_connection(max_retries=0, timeout=timeout)
-            self._learn_version(connection)
-        except self._failures() as exc:
-            raise BrokerUnavailable(f"The broker did not answer: {type(exc).__name__}: {exc}") from exc
-        finally:
-            connection.collect(socket_timeout=0.1)
+        self._ask(lambda _: None, timeout)
 
     def depth(self, queue: str) -> int:
         """How many messages wait in a queue, not counting those that workers hold.
@@ -182,71 +87,134 @@ class Publisher:
         Raises:
             BrokerUnavailable: if the broker did not answer.
         """
-        with self._lock:
+
+        def count(connection: Connection) -> int:
             try:
-                producer = self._producer or self._open(self.settings.publish_timeout)
-                with producer.connection.channel() as channel:
-                    return int(channel.queue_declare(queue=queue, passive=True).message_count)
+                return int(connection.default_channel.queue_declare(queue=queue, passive=True).message_count)
             except ChannelError:
                 # There is no such queue: on the Redis transport that is an empty one.
-                self._discard()
                 return 0
-            except self._failures() as exc:
-                self._discard()
-                raise BrokerUnavailable(f"The broker did not tell the depth of {queue}: {exc}") from exc
+
+        return int(self._ask(count, self.settings.publish_timeout))
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._way.close()
+
+    def _ask(self, question: Callable[[Connection], Any], timeout: float) -> Any:
+        connection = self._connection(timeout)
+        try:
+            connection.ensure_connection(max_retries=0, timeout=timeout)
+            self._learn_version(connection)
+            return question(connection)
+        except failures() as exc:
+            raise BrokerUnavailable(f"The broker did not answer: {type(exc).__name__}: {exc}") from exc
+        finally:
+            connection.collect(socket_timeout=0.1)
+
+    def _open(self) -> Connection:
+        timeout = self.settings.publish_timeout
+        connection = self._connection(timeout, heartbeat=HEARTBEAT)
+        try:
+            connection.ensure_connection(max_retries=0, timeout=timeout)
+            self._declare(connection)
+            self._learn_version(connection)
+        except BaseException:
+            connection.collect(socket_timeout=0.1)
+            raise
+        return connection
+
+    def _connection(self, timeout: float, heartbeat: float = 0) -> Connection:
+        # On which every read and write ends: a peer may accept and then say nothing.
+        bounds = (
+            {"read_timeout": timeout, "write_timeout": timeout}
+            if self._amqp
+            else {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        )
+        return self._connect(connect_timeout=timeout, heartbeat=heartbeat, transport_options=bounds)
+
+    def _declare(self, connection: Connection) -> None:
+        topology.declare(connection, [*topology.queues(self.settings), *topology.dead_queues(self.settings)])
+
+    def _learn_version(self, connection: Connection) -> None:
+        if self._amqp:
+            version = str(connection.connection.server_properties.get("version", "0"))
+            self._rabbitmq_major = int(version.partition(".")[0])
+
+
+class _Pushes:
+    """Kombu's Redis transport: a push is its own confirm; one connection, used by one caller at a time."""
+
+    def __init__(self, connect: Callable[[], Connection], timeout: float) -> None:
+        self._connect = connect
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+        self._resting_until = 0.0
+
+    def publish(self, messages: Iterable[tuple[str, Envelope]]) -> list[Exception | None]:
+        """See :meth:`Publisher.publish_many`."""
+        return [self._publish(task_id, envelope) for task_id, envelope in messages]
 
     def close(self) -> None:
         """Give the connection back."""
         with self._lock:
             self._discard()
 
+    def _publish(self, task_id: str, envelope: Envelope) -> Exception | None:
+        if time.monotonic() < self._resting_until:
+            return BrokerUnavailable("The broker did not answer a moment ago")
+        if not self._lock.acquire(timeout=self._timeout):
+            return BrokerUnavailable(f"The broker did not take other messages within {self._timeout:g} s")
+        try:
+            return self._push(task_id, envelope)
+        finally:
+            self._lock.release()
 
-class Confirmations:
-    """Tells the ledger what the broker has, many messages at a time and off the caller's way.
+    def _push(self, task_id: str, envelope: Envelope) -> Exception | None:
+        fresh = self._producer is None
+        try:
+            if self._producer is None:
+                self._producer = Producer(self._connect().channel(), auto_declare=False)
+            self._send(self._producer, envelope)
+        except ChannelError as exc:
+            self._discard()
+            if not fresh:
+                # The store may have lost what we declared: a new connection declares again.
+                return self._push(task_id, envelope)
+            return Undeliverable(task_id, str(exc))
+        except failures() as exc:
+            self._discard()
+            if not fresh and not isinstance(exc, TimeoutError):
+                log.info("broker connection was gone, opening another", reason=repr(exc))
+                return self._push(task_id, envelope)
+            self._resting_until = time.monotonic() + REST
+            return BrokerUnavailable(f"The broker did not take the message: {type(exc).__name__}: {exc}")
+        return None
 
-    Nothing depends on it being prompt: what is not told in time is published once more, which a claim's
-    compare-and-set makes harmless.
-    """
+    def _send(self, producer: Producer, envelope: Envelope) -> None:
+        properties = dict(envelope.properties)
+        # Kombu's Redis transport serves the lowest number first; ours, like RabbitMQ's, the highest.
+        priority = 9 - (properties.pop("priority", None) or 0)
+        producer.publish(
+            envelope.body,
+            exchange=envelope.exchange,
+            routing_key=envelope.routing_key,
+            headers=dict(envelope.headers),
+            retry=False,
+            priority=priority,
+            **properties,
+        )
 
-    def __init__(self, note: Callable[[list[tuple[str, Envelope]]], None]) -> None:
-        self._note = note
-        self._queue: queue.SimpleQueue[tuple[str, Envelope] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._pid = 0
-
-    def add(self, task_id: str, envelope: Envelope) -> None:
-        """Note soon that the broker has this message."""
-        if self._pid != os.getpid():
-            # The first one of this process: threads do not survive a fork.
-            self._pid = os.getpid()
-            self._queue = queue.SimpleQueue()
-            self._thread = threading.Thread(target=self._work, daemon=True, name="confirmations")
-            self._thread.start()
-        self._queue.put((task_id, envelope))
-
-    def close(self) -> None:
-        """Tell what is left."""
-        if self._thread is not None and self._pid == os.getpid():
-            self._queue.put(None)
-            self._thread.join(timeout=5)
-            self._thread = None
-            self._pid = 0
-
-    def _work(self) -> None:
-        open_ = True
-        while open_:
-            batch = [self._queue.get()]
-            time.sleep(GATHER)
-            while not self._queue.empty():
-                batch.append(self._queue.get())
-            open_ = None not in batch
-            confirmed = [entry for entry in batch if entry is not None]
-            if confirmed:
-                self._note(confirmed)
+    def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None and producer.connection is not None:
+            producer.connection.collect(socket_timeout=0.1)
 
 
-def _redis_errors() -> tuple[type[BaseException], ...]:
+def failures() -> tuple[type[BaseException], ...]:
+    """What a broker that is away makes of a call; redis-py's errors are OSErrors or come wrapped by kombu."""
     from kombu.transport.redis import get_redis_error_classes
 
     connection_errors, channel_errors = get_redis_error_classes()
-    return (*connection_errors, *channel_errors)
+    return (*AMQP_FAILURES, *connection_errors, *channel_errors)
