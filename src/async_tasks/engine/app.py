@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uuid_utils
@@ -22,6 +22,9 @@ from async_tasks.engine.worker import install_steps
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
 from async_tasks.ledger import Envelope, Ledger, Sending, State, StoreConnection
 from async_tasks.settings import Settings, get_settings
+
+#: Seconds after which what could not be published comes due again.
+DEFERRED: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +139,7 @@ class App(Celery):
         except BrokerUnavailable as exc:
             log.warning("publish is left to the dispatcher", task_id=task_id, reason=str(exc))
             reason = str(exc)
-            self._try(lambda: self.ledger.note(task_id, "publish deferred", reason))
+            self._try(lambda: self.ledger.defer([task_id], DEFERRED, reason))
             return False
         self.confirmations.add(task_id, envelope)
         return True

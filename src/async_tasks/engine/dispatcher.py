@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from async_tasks.engine.app import App, default_app
+from async_tasks.engine.app import DEFERRED, App, default_app
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
 from async_tasks.ledger import Due, Envelope
 from async_tasks.logs import configure_logging
@@ -91,20 +91,24 @@ class Dispatcher:
         return NAP if due.next_in is None else min(due.next_in, NAP)
 
     def _publish(self, due: Due) -> bool:
-        """Publish; returns whether the broker was away. What failed comes due again after its lease."""
+        """Publish; returns whether the broker was away. What failed comes due again soon."""
         messages = list(due.envelopes.items())
         confirmed: list[tuple[str, Envelope]] = []
-        away = False
+        failed: list[str] = []
+        reason = ""
         for (task_id, envelope), error in zip(messages, self.app.publisher.publish_many(messages), strict=True):
             if error is None:
                 confirmed.append((task_id, envelope))
             elif isinstance(error, Undeliverable):
                 self.app.undeliverable(task_id, error.reason)
             else:
-                away = True
-                log.warning("not published yet", task_id=task_id, reason=str(error))
+                failed.append(task_id)
+                reason = str(error)
         self.app.ledger.published(confirmed)
-        return away
+        if failed:
+            log.warning("the broker took no messages", count=len(failed), reason=reason)
+            self.app.ledger.defer(failed, DEFERRED)
+        return bool(failed)
 
     def _look_for_vanished(self, now: float) -> None:
         if now - self._looked_at < NAP:

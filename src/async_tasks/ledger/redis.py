@@ -77,6 +77,10 @@ class Ledger(Reader):
         if flat:
             self.connection.script("published", *flat)
 
+    def defer(self, ids: Iterable[str], seconds: float, why: str = "") -> None:
+        """Let what could not be published come due again; ``why`` is told in the timelines."""
+        self.connection.script("defer", ms(seconds, 1000), why, *ids)
+
     def cancel(self, task_id: str) -> Record:
         """Revoke a waiting record, or ask a running one to stop.
 
