@@ -15,6 +15,7 @@ AsyncTasksError
 │   ├── UnknownRecord
 │   ├── AlreadyFinished
 │   └── NotFinished
+├── DeadLettered            the broker gave a task's message up
 ├── ResultRefused           a task returned what cannot be stored
 ├── TaskCrashed             a task tried to end its worker
 └── Unavailable             a server did not answer; nothing is known to be wrong with the request
@@ -165,6 +166,10 @@ class NotFinished(RecordError):
     def __init__(self, task_id: str, state: str) -> None:
         self.state = state
         super().__init__(task_id, f"Task {task_id} has not finished: {state}. Wait for its end, or cancel it first.")
+
+
+class DeadLettered(AsyncTasksError):
+    """Recorded of a task whose message the broker gave up, or that no worker could read."""
 
 
 class ResultRefused(AsyncTasksError):

@@ -61,7 +61,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         "worker_concurrency": settings.concurrency,
         "worker_soft_shutdown_timeout": settings.shutdown_grace,
-        "worker_consumer": "async_tasks.engine.worker:Consumer",
+        "worker_consumer": "async_tasks.engine.consumer:Consumer",
         # Flower sees tasks by these events.
         "worker_send_task_events": True,
         "task_send_sent_event": False,

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from async_tasks.engine.app import DEFERRED, App, default_app
+from async_tasks.engine.dead_letters import DeadLetters
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
 from async_tasks.ledger import Due, Envelope
 from async_tasks.logs import configure_logging
@@ -41,6 +42,7 @@ class Dispatcher:
     def __init__(self, app: App) -> None:
         self.app = app
         self.stopping = threading.Event()
+        self._dead_letters = DeadLetters(app)
         self._store_seen_since: float | None = None
         self._trimmed_at = time.monotonic()
         self._looked_at = 0.0
@@ -58,6 +60,7 @@ class Dispatcher:
                 continue
             if pause > 0 and not self.stopping.is_set():
                 self._sleep(pause)
+        self._dead_letters.close()
         self.app.close_connections()
         log.info("dispatcher stopped")
 
@@ -83,6 +86,7 @@ class Dispatcher:
         )
         broker_away = self._publish(due)
         self._look_for_vanished(now)
+        self._dead_letters.collect()
         self._trim(now)
         if broker_away:
             return NAP

@@ -18,7 +18,6 @@ from celery.concurrency.prefork import TaskPool as PreforkPool
 from celery.exceptions import Ignore, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
-from celery.worker.consumer import Consumer as CeleryConsumer
 
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger import State
@@ -63,20 +62,6 @@ class Request(celery_request.Request):
             record = app.ledger.get(self.id)
             if record is not None and record.state is State.REVOKED:
                 self.send_event("task-revoked", terminated=False, signum=None, expired=False)
-
-
-class Consumer(CeleryConsumer):
-    """Celery's consumer without what this system does otherwise or not at all."""
-
-    class Blueprint(CeleryConsumer.Blueprint):
-        """Celery's steps but for two."""
-
-        default_steps: Final = [
-            step
-            for step in CeleryConsumer.Blueprint.default_steps
-            # Delays wait in the ledger, not in 28 more queues; and nothing here uses the gossip of workers.
-            if step.rpartition(":")[2] not in ("DelayedDelivery", "Gossip")
-        ]
 
 
 class LeaseKeeper(bootsteps.StartStopStep):

@@ -125,6 +125,11 @@ class Reader:
             except TRANSIENT as exc:
                 raise StoreUnavailable(f"The store went away: {exc}") from exc
 
+    def dead_letters(self, count: int) -> list[dict[str, Any]]:
+        """Messages that belong to no record and that nobody will run, newest first."""
+        raws: Any = self.connection.call(lambda: self.client.lrange(f"{PREFIX}dead", 0, count - 1))
+        return [msgpack.unpackb(raw) for raw in raws]
+
     def latest_change(self) -> str:
         """The place of the newest change in the stream."""
         last: Any = self.connection.call(lambda: self.client.xrevrange(f"{PREFIX}changes", count=1))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from async_tasks.errors import AlreadyFinished, UnknownRecord
+from async_tasks.ledger.connection import PREFIX
 from async_tasks.ledger.message import Draft, Envelope, Sending, dumps, ms, pack
 from async_tasks.ledger.reader import Reader
 from async_tasks.ledger.reader import record as _record
@@ -16,6 +17,10 @@ from async_tasks.ledger.record import VERSION, Progress, Record, State
 #: Seconds for which a trimmed id is still known as done: longer than any broker redelivers.
 TOMBSTONE: Final = 30 * 86400
 
+#: Messages kept that belong to no record.
+DEAD_CAP: Final = 1000
+
+Buried = Literal["ended", "left", "unknown"]
 Ended = Literal["done", "again", "refused", "created"]
 Heard = Literal["ok", "cancel", "lost"]
 Verdict = Literal["run", "unknown", "gone", "finished", "stale", "held", "expired"]
@@ -190,6 +195,24 @@ class Ledger(Reader):
     def republish_vanished(self, queue: str, *, older_than: float, limit: int) -> int:
         """Make records due that wait in a queue known to be empty; how many."""
         return int(self.connection.script("vanished", queue, ms(older_than, 1000), limit))
+
+    def bury(self, task_id: str, message_key: str, state: State, why: str) -> Buried:
+        """End the record of a message that will not be delivered any more."""
+        kind = ("async_tasks.errors", "DeadLettered")
+        answer: bytes = self.connection.script("bury", task_id, message_key, state, why, *kind)
+        return cast("Buried", answer.decode())
+
+    def keep_dead_letter(self, letter: Mapping[str, Any]) -> None:
+        """Keep a message that belongs to no record, the newest of them only."""
+        key = f"{PREFIX}dead"
+
+        def keep() -> None:
+            with self.client.pipeline() as pipe:
+                pipe.lpush(key, pack({"at": self.now(), **letter}))
+                pipe.ltrim(key, 0, DEAD_CAP - 1)
+                pipe.execute()
+
+        self.connection.call(keep)
 
     def trim(self, *, older_than: float, limit: int = 500) -> int:
         """Remove records that finished longer ago than that; how many."""

@@ -12,6 +12,7 @@
 --   leases            ids that run, by when their worker is given up
 --   expiring          unfinished ids with an expiry, by when
 --   finished          ids by time of finish, for the trimmer
+--   dead              messages that belong to no record and that nobody will run
 --   gone:<id>         tombstone of a trimmed record
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --

@@ -19,9 +19,12 @@ end
 if r.state == 'STARTED' then
   local holds = r.claim and (token ~= '' and r.claim.token == token or token == '' and owner ~= '' and r.claim.owner == owner)
   if not holds then return 'refused' end
+elseif token ~= '' then
+  -- It ran, and has lost its claim since.
+  return 'refused'
 elseif state == 'SUCCESS' then
   -- Only what ran can have succeeded; an id ended by hand has run somewhere we do not know of.
-  if token ~= '' or not (created or r.placeholder) then return 'refused' end
+  if not (created or r.placeholder) then return 'refused' end
   enter(r, 'STARTED', 'started', { detail = 'outside' })
 end
 for _, field in ipairs({ 'result', 'error', 'exception', 'children' }) do r[field] = fields[field] end

@@ -1,0 +1,76 @@
+"""The consumer of a worker's main process: no message, however malformed, ends it or disappears without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from celery.worker.consumer import Consumer as CeleryConsumer
+
+from async_tasks.engine.dead_letters import DeadLetter, set_aside
+from async_tasks.engine.soundness import why_unsound
+from async_tasks.errors import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+#: What a malformed message makes of reading it. Kombu's Redis transport counts KeyError among the errors of a
+#: connection, after which the worker would connect again, and meet the message again, for ever.
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
+
+
+class Consumer(CeleryConsumer):
+    """Celery's consumer without what this system does otherwise or not at all."""
+
+    class Blueprint(CeleryConsumer.Blueprint):
+        """Celery's steps but for two."""
+
+        default_steps: Final = [
+            step
+            for step in CeleryConsumer.Blueprint.default_steps
+            # Delays wait in the ledger, not in 28 more queues; and nothing here uses the gossip of workers.
+            if step.rpartition(":")[2] not in ("DelayedDelivery", "Gossip")
+        ]
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """Celery's handler, for messages that it can handle."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def handle_any(message: Any) -> Any:
+            why = why_unsound(message)
+            if why:
+                return self._set_aside(message, why)
+            try:
+                return handle(message)
+            except MALFORMED as exc:
+                return self._set_aside(message, f"{type(exc).__name__}: {exc}")
+            except (*self.connection_errors, *self.channel_errors):
+                raise
+            except Exception as exc:  # noqa: BLE001 - whatever a client has sent, the next message is to be served
+                return self._set_aside(message, f"{type(exc).__name__}: {exc}")
+
+        return handle_any
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Celery acknowledges and forgets it, and logs the whole of it."""
+        self._set_aside(message, f"cannot be decoded: {exc}")
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """A message that is no task's."""
+        self._set_aside(message, "is no message of a task")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002 - Celery's signature
+        """A message with arguments that are none, or of a content type that is not taken."""
+        self._set_aside(message, f"{type(exc).__name__}: {exc}")
+
+    def _set_aside(self, message: Any, why: str) -> None:
+        letter = DeadLetter.of(message, why)
+        log.error("message set aside", queue=letter.queue, task_id=letter.task_id or None, reason=why)
+        try:
+            set_aside(self.app, letter)
+        except StoreUnavailable as exc:
+            # Neither acknowledged nor rejected: it comes again.
+            log.warning("the store is away; the message waits", reason=str(exc))
+            return
+        message.ack_log_error(log, self.connection_errors)
