@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds that running tasks get to finish when a worker stops; then they are handed back",
     )
+    cancel_grace: float = Field(
+        5,
+        ge=0,
+        le=3600,
+        description="Seconds that a cancelled task has to stop by itself before its process is ended",
+    )
     lease: float = Field(
         4,
         ge=1,

@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import chain as make_chain
 from celery import group as make_group
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from async_tasks import report_progress, task
 
@@ -114,6 +115,33 @@ def steps(count: int, pause: float) -> int:
         report_progress(i + 1, count, f"step {i + 1}")
         time.sleep(pause)
     return count
+
+
+@task
+def stubborn(path: str, seconds: float, manner: str) -> str:
+    """Run on, whatever is raised: ``cleans`` up at the first stop, ``ignores`` every one."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            _write(path, "goes on")
+            while time.monotonic() < deadline:
+                time.sleep(0.01)
+        except SoftTimeLimitExceeded:
+            _write(path, "asked to stop")
+            if manner == "cleans":
+                raise
+    return "done"
+
+
+@task(bind=True)
+def bow_out(self: Any, how: str, path: str) -> str:
+    """End by one of Celery's exceptions."""
+    _write(path, "run")
+    if how == "ignore":
+        raise Ignore("no need")
+    if how == "again" and len(Path(path).read_text().splitlines()) > 1:
+        return "second"
+    raise Reject("not mine", requeue=how == "again")
 
 
 @task

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import json
 import random
-import time
+import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import celery
 import structlog
 from billiard.common import terminate_handler_fired
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from kombu import serialization
 from pydantic_core import to_jsonable_python
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from async_tasks import catalog, progress
+from async_tasks import catalog
 from async_tasks.engine.recording import named_arguments
+from async_tasks.engine.reporting import ClaimLost, TaskCancelled, reporting
 from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
-from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Progress, Record
+from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Record, State
 from async_tasks.settings import QUEUE
 
 if TYPE_CHECKING:
     from async_tasks.engine.app import App
 
 log = structlog.get_logger(__name__)
-
-#: Seconds between two stored reports of progress of one task.
-PROGRESS_INTERVAL: Final = 0.2
 
 
 class Task(celery.Task):
@@ -63,7 +59,7 @@ class Task(celery.Task):
             return _call(self, self.spec, args, kwargs)
         record = _claim(self.app, request, args, kwargs)
         bind_contextvars(attempt=record.attempts)
-        with _reporting(self.app, request):
+        with reporting(self.app, request):
             return _run(self, self.spec, args, kwargs)
 
 
@@ -144,10 +140,31 @@ _HEADERS: Final = (
 
 
 def _run(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> Any:
+    """Run; what ends a task otherwise than by a result or an error ends its record too."""
+    try:
+        return _attempt(task, spec, args, kwargs)
+    except (Ignore, Reject) as exc:
+        _end_by_itself(task, exc)
+        raise
+    except SoftTimeLimitExceeded as exc:
+        if _is_cancelled(task):
+            raise _cancelled(task) from exc
+        if spec is not None and spec.options.soft_time_limit is None:
+            # Meant for the task that this process ran a moment ago.
+            _end_by_itself(task, again := Reject("stopped by mistake", requeue=True))
+            raise again from exc
+        raise
+    except TaskCancelled as exc:
+        raise _cancelled(task) from exc
+    except ClaimLost as exc:
+        raise Ignore("the task is another's by now") from exc
+
+
+def _attempt(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> Any:
     """Run, and turn what would end the worker or lose the task into what Celery handles."""
     try:
         return _call(task, spec, args, kwargs)
-    except (Ignore, Reject, Retry, InvalidArguments, ResultRefused):
+    except (Ignore, Reject, Retry, SoftTimeLimitExceeded, InvalidArguments, ResultRefused):
         raise
     except (MemoryError, SystemExit) as exc:
         if terminate_handler_fired():
@@ -162,6 +179,41 @@ def _run(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> A
         raise task.retry(
             exc=exc, countdown=backoff(options, task.request.retries), max_retries=options.max_retries
         ) from exc
+
+
+def _cancelled(task: Task) -> Ignore:
+    end(task, State.REVOKED, "TaskRevokedError", "cancelled while it ran")
+    return Ignore("cancelled")
+
+
+def _end_by_itself(task: Task, exc: Ignore | Reject) -> None:
+    """Celery forgets a task that raises these; its record must not wait for a lease to run out."""
+    if isinstance(exc, Ignore):
+        # Celery's own replace() raises it too, when the id has gone on to another task: the claim is lost then.
+        end(task, State.REVOKED, "Ignore", f"the task asked to be ignored: {exc}" if str(exc) else "ignored")
+    elif exc.requeue:
+        task.app.ledger.hand_back(task.request.id, task.app.owner, "it asked to be run again", sys.maxsize)
+    else:
+        end(task, State.FAILURE, "Reject", f"the task rejected its message: {exc.reason}")
+
+
+def _is_cancelled(task: Task) -> bool:
+    record = task.app.ledger.get(task.request.id)
+    return record is not None and record.cancel_requested
+
+
+def end(task: Task, state: State, kind: str, why: str) -> None:
+    """End the running task's record with an exception of Celery's, if it still holds the claim."""
+    module = "celery.exceptions"
+    task.app.ledger.finish(
+        task.request.id,
+        state,
+        token=task.request.claim_token,
+        error={"type": f"{module}.{kind}", "message": why, "traceback": None, "fingerprint": f"{module}.{kind}"},
+        exception={"exc_type": kind, "exc_message": [why], "exc_module": module},
+        detail=why,
+        cascade=True,
+    )
 
 
 def _call(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> Any:
@@ -190,29 +242,3 @@ def backoff(options: catalog.TaskOptions, retries: int) -> float:
     """
     delay = min(options.backoff_max, options.backoff * 2.0**retries)
     return delay * random.uniform(0.5, 1) if options.jitter else delay  # noqa: S311 - spreads load, guards nothing
-
-
-@contextmanager
-def _reporting(app: App, request: Any) -> Iterator[None]:
-    """Let ``report_progress`` reach the record while a task runs."""
-    stored_at = float("-inf")
-    pending: Progress | None = None
-
-    def store(report: Progress) -> None:
-        nonlocal stored_at, pending
-        app.ledger.progress(request.id, request.claim_token, report)
-        stored_at, pending = time.monotonic(), None
-
-    def report(done: float, total: float | None, message: str | None) -> None:
-        nonlocal pending
-        pending = Progress(done=done, total=total, message=message)
-        if time.monotonic() - stored_at >= PROGRESS_INTERVAL:
-            store(pending)
-
-    reset = progress.reporter.set(report)
-    try:
-        yield
-    finally:
-        progress.reporter.reset(reset)
-        if pending is not None:
-            store(pending)

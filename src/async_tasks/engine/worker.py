@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +34,8 @@ log = structlog.get_logger(__name__)
 RENEWALS_PER_LEASE: Final = 4
 #: Seconds between two looks whether the dispatcher still lives.
 DISPATCHER_WATCH: Final = 1.0
+#: What the pool raises SoftTimeLimitExceeded for in the task's process.
+SOFT_STOP: Final = signal.SIGUSR1
 #: Seconds that the main process waits for the store: it must go on serving the broker.
 PARENT_PATIENCE: Final = 1.0
 
@@ -76,6 +80,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         super().__init__(worker, **kwargs)
         self.app: App = worker.app
         self._stopped = threading.Event()
+        self._asked_to_stop: dict[str, float] = {}  # ids of cancelled tasks that run, by when they were asked
         # Inherited by the pool's processes, which are forked later. Unique to this start of the worker.
         self.app.owner = f"{worker.hostname}|{uuid.uuid4().hex[:12]}"
         # What stands now is never garbage. Without this each pool process copies it all at its first collection,
@@ -118,10 +123,22 @@ class LeaseKeeper(bootsteps.StartStopStep):
         except StoreUnavailable as exc:
             log.warning("leases not renewed", reason=str(exc))
             return
-        for task_id in stop:
-            log.info("stopping a cancelled task", task_id=task_id)
-            # The pool's own signal: what SIGTERM means is another's, and its processes may ignore it.
-            running[task_id].terminate(worker.pool, signal=TERM_SIGNAME)
+        if isinstance(worker.pool, PreforkPool):  # in other pools a task stops at its next report of progress
+            self._stop_cancelled(worker, {task_id: running[task_id] for task_id in stop})
+
+    def _stop_cancelled(self, worker: Any, requests: dict[str, Request]) -> None:
+        """Softly first, as at a soft time limit; hard after a grace period."""
+        now = time.monotonic()
+        self._asked_to_stop = {i: since for i, since in self._asked_to_stop.items() if i in requests}
+        for task_id, request in requests.items():
+            since = self._asked_to_stop.setdefault(task_id, now)
+            if since == now:
+                log.info("stopping a cancelled task", task_id=task_id)
+            if since == now and request.worker_pid:
+                worker.pool.terminate_job(request.worker_pid, SOFT_STOP)
+            elif now - since >= self.app.settings.cancel_grace:
+                # The pool's own signal: what SIGTERM means is another's, and its processes may ignore it.
+                request.terminate(worker.pool, signal=TERM_SIGNAME)
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
         """Stop the thread, if there is one; the event loop's timers end with it."""

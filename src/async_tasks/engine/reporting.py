@@ -1,0 +1,56 @@
+"""What a running task hears and says: its progress goes to the record, and the wish to stop it comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from async_tasks import progress
+from async_tasks.ledger import Progress
+
+if TYPE_CHECKING:
+    from async_tasks.engine.app import App
+
+#: Seconds between two stored reports of progress of one task.
+PROGRESS_INTERVAL: Final = 0.2
+
+
+# Like asyncio's CancelledError no Exception: a task that goes on after any error must still stop.
+class TaskCancelled(BaseException):
+    """Raised by ``report_progress`` in a task that somebody has cancelled."""
+
+
+class ClaimLost(BaseException):
+    """Raised by ``report_progress`` in a task whose claim has run out: another worker runs it by now."""
+
+
+@contextmanager
+def reporting(app: App, request: Any) -> Iterator[None]:
+    """Let ``report_progress`` reach the record while a task runs."""
+    stored_at = float("-inf")
+    pending: Progress | None = None
+
+    def store(report: Progress) -> None:
+        nonlocal stored_at, pending
+        heard = app.ledger.progress(request.id, request.claim_token, report)
+        stored_at, pending = time.monotonic(), None
+        if heard == "cancel":
+            raise TaskCancelled
+        if heard == "lost":
+            raise ClaimLost
+
+    def report(done: float, total: float | None, message: str | None) -> None:
+        nonlocal pending
+        pending = Progress(done=done, total=total, message=message)
+        if time.monotonic() - stored_at >= PROGRESS_INTERVAL:
+            store(pending)
+
+    reset = progress.reporter.set(report)
+    try:
+        yield
+    finally:
+        progress.reporter.reset(reset)
+        if pending is not None:
+            app.ledger.progress(request.id, request.claim_token, pending)
