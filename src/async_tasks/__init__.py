@@ -1,7 +1,7 @@
 """async-tasks: write one typed function; it is a form, an endpoint and a command, and it runs in the background.
 
 The public face is this module: ``task`` declares a task, ``report_progress`` says how far a running one is,
-``create_app`` makes the Flask application.
+``effect_once`` keeps one that runs again from doing again what it has done, ``create_app`` makes the Flask application.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from async_tasks.catalog import task
+    from async_tasks.effects import effect_once
     from async_tasks.progress import report_progress
     from async_tasks.web import create_app
 
-__all__ = ["create_app", "report_progress", "task"]
+__all__ = ["create_app", "effect_once", "report_progress", "task"]
 
-_HOMES = {"task": "catalog", "report_progress": "progress", "create_app": "web"}
+_HOMES = {"task": "catalog", "report_progress": "progress", "effect_once": "effects", "create_app": "web"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from celery import chain as make_chain
 from celery import group as make_group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
-from async_tasks import report_progress, task
+from async_tasks import effect_once, report_progress, task
 
 
 @task
@@ -142,6 +142,31 @@ def bow_out(self: Any, how: str, path: str) -> str:
     if how == "again" and len(Path(path).read_text().splitlines()) > 1:
         return "second"
     raise Reject("not mine", requeue=how == "again")
+
+
+@task(max_retries=3, backoff=0.05, retry_for=(ValueError,))
+def pay_once(path: str, how: str) -> str:
+    """Have an effect once; end badly after it, or just before it is marked, at the first run."""
+    tries = 0 if not Path(path).exists() else len(Path(path).read_text().splitlines())
+    with effect_once("paid") as paid:
+        if not paid.done:
+            _write(path, "paid")
+            paid.value = f"receipt {tries + 1}"
+            if how == "killed before the mark" and tries == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    with effect_once("noted") as noted:
+        if not noted.done:
+            _write(path, "noted")
+            noted.value = {"first": True}
+            return_early = False
+        else:
+            return_early = True
+    if not return_early:
+        if how == "raises":
+            raise ValueError("after the effects")
+        if how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+    return str(paid.value)
 
 
 @task

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, EmailStr, Field
 
-from async_tasks import outbox, task
+from async_tasks import effect_once, outbox, task
 from async_tasks.builtin import message, smtp
 from async_tasks.settings import Settings, get_settings
 
@@ -66,6 +66,7 @@ def send_email(self: Any, recipient: Recipient, subject: Subject, body: Body) ->
     It goes through the SMTP server of ASYNC_TASKS_SMTP_URL; where none is set, it becomes an .eml file in the
     outbox folder. When the server is away, or says that it cannot take the email now, sending is tried again;
     when it refuses, the task fails with the server's words.
+    What a server has taken is noted at once, so that a run after a crash does not send it again.
 
     Args:
         recipient: The address that it is sent to.
@@ -99,5 +100,7 @@ def deliver(settings: Settings, task_id: str, recipient: str, subject: str, body
     if settings.smtp_url is None:
         path = outbox.file(email, settings.outbox, key)
         return sent.model_copy(update={"via": "outbox", "path": str(path)})
-    smtp.send(email, settings.smtp_url.get_secret_value(), timeout=settings.smtp_timeout)
+    with effect_once("sent") as delivery:
+        if not delivery.done:
+            smtp.send(email, settings.smtp_url.get_secret_value(), timeout=settings.smtp_timeout)
     return sent

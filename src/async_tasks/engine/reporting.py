@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from async_tasks import progress
+from async_tasks import effects, progress
 from async_tasks.ledger import Progress
 
 if TYPE_CHECKING:
@@ -23,7 +23,24 @@ class TaskCancelled(BaseException):
 
 
 class ClaimLost(BaseException):
-    """Raised by ``report_progress`` in a task whose claim has run out: another worker runs it by now."""
+    """Raised by ``report_progress`` and ``effect_once`` in a task that another worker runs by now."""
+
+
+class _Effects:
+    """The effects of one run, in the ledger."""
+
+    def __init__(self, app: App, request: Any) -> None:
+        self.app = app
+        self.request = request
+
+    def find(self, key: str) -> tuple[bool, Any]:
+        answer, value = self.app.ledger.find_effect(self.request.id, self.request.claim_token, key)
+        if answer == "lost":
+            raise ClaimLost
+        return answer == "done", value
+
+    def keep(self, key: str, value: Any) -> None:
+        self.app.ledger.keep_effect(self.request.id, key, value)
 
 
 @contextmanager
@@ -48,9 +65,11 @@ def reporting(app: App, request: Any) -> Iterator[None]:
             store(pending)
 
     reset = progress.reporter.set(report)
+    forget = effects.keeper.set(_Effects(app, request))
     try:
         yield
     finally:
         progress.reporter.reset(reset)
+        effects.keeper.reset(forget)
         if pending is not None:
             app.ledger.progress(request.id, request.claim_token, pending)

@@ -171,6 +171,15 @@ class Ledger(Reader):
         answer: bytes = self.connection.script("progress", task_id, token, json.dumps(progress))
         return cast("Heard", answer.decode())
 
+    def find_effect(self, task_id: str, token: str, key: str) -> tuple[Literal["done", "open", "lost"], Any]:
+        """Whether the running task has done that before, and the value that it left."""
+        answer, value = self.connection.script("find_effect", task_id, token, key)
+        return answer.decode(), json.loads(value) if value else None
+
+    def keep_effect(self, task_id: str, key: str, value: Any) -> None:
+        """Remember that a task has done that."""
+        self.connection.script("keep_effect", task_id, key, json.dumps(value))
+
     def renew(self, owner: str, lease: float, ids: Iterable[str]) -> list[str]:
         """Say that these still run; the answer is those that have been asked to stop."""
         return [raw.decode() for raw in self.connection.script("renew", owner, ms(lease, 1000), *ids)]

@@ -13,6 +13,7 @@
 --   expiring          unfinished ids with an expiry, by when
 --   finished          ids by time of finish, for the trimmer
 --   dead              messages that belong to no record and that nobody will run
+--   effects:<id>      what a task has done to the world, by its keys
 --   gone:<id>         tombstone of a trimmed record
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
