@@ -90,6 +90,8 @@ def _claim(app: App, request: Any, args: Any, kwargs: Any) -> Record:
         log.info("not run", reason=claim.verdict)
         raise Ignore(f"not run: {claim.verdict}")
     request.claim_token = token
+    # The transport's number for it is another on Redis; a retry takes this one.
+    request.recorded_priority = claim.record.priority
     return claim.record
 
 

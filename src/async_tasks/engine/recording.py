@@ -108,6 +108,8 @@ class Recorder:
         headers = options["headers"]
         kind, token = self._sender(headers["id"], headers["retries"])
         headers[MESSAGE_KEY] = uuid.uuid4().hex[:16]
+        if kind == "retry":
+            options = {**options, "priority": self.app.current_worker_task.request.recorded_priority}
         envelope = self._envelope(body, options)
         return Sending(
             draft=self._draft(body, headers, envelope),

@@ -86,7 +86,7 @@ def replay(
         raise UnknownRecord(task_id)
     if not first.finished:
         raise NotFinished(task_id, first.state)
-    entry = Entry(first.name, first.args if arguments is None else arguments, priority=first.priority)
+    entry = Entry(first.name, first.args if arguments is None else arguments)
     values, options = checked(app, entry, strict=strict and arguments is not None)
     return _send(
         app,
