@@ -169,6 +169,18 @@ def pay_once(path: str, how: str) -> str:
     return str(paid.value)
 
 
+@task(unique=True)
+def refresh(path: str, seconds: float = 0.5) -> str:
+    """Be there once at a time."""
+    return append(path, "refreshed", seconds)
+
+
+@task(unique=3, unique_by="user")
+def greet(user: str, words: str = "hello") -> str:
+    """Be there once in three seconds for each user."""
+    return f"{words}, {user}"
+
+
 @task
 def die(how: str, path: str) -> str:
     """End the process at the first run; succeed at the second."""

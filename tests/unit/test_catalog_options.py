@@ -146,3 +146,21 @@ def test_given_every_option_of_celerys_own_tasks_when_declared_then_none_passes_
     for name in dict(celery.Task.from_config):
         if name not in {"priority", "time_limit", "soft_time_limit", "store_eager_result"}:
             assert refused(**{name: True}).startswith(f"Celery's option {name!r} is ")
+
+
+def test_unique_takes_a_window_and_the_parameters_that_count():
+    @task(unique=60, unique_by="user")
+    def greet(user: str, words: str = "hello") -> str:
+        return f"{words}, {user}"
+
+    assert (greet.spec.options.unique, greet.spec.options.unique_by) == (60, ("user",))
+    for wrong, words in (
+        ({"unique": 0}, "number of seconds greater than 0"),
+        ({"unique_by": ["user"]}, "has no effect without unique"),
+        ({"unique": True, "unique_by": "nobody"}, "names 'nobody', which is no parameter"),
+        ({"unique": True, "unique_by": 5}, "names of parameters"),
+    ):
+        with pytest.raises(DeclarationError, match=words):
+
+            @task(**wrong)
+            def refused(user: str) -> None: ...

@@ -142,6 +142,8 @@ def task(function: Callable[..., Any] | None = None, /, *, bind: bool = False, *
             ``jitter``: whether each delay is drawn between 0 and the computed one.
             ``time_limit``, ``soft_time_limit``: seconds after which it is ended, and after which
             ``SoftTimeLimitExceeded`` is raised in it.
+            ``unique``: whether a submission equal to an unfinished one (or, given seconds, to one younger
+            than that) is that one; ``unique_by``: the parameters that count.
 
     Raises:
         DeclarationError: saying where and what, if the function cannot be a task as it is written.
@@ -180,6 +182,10 @@ def _spec(function: Any, *, bind: bool, given: Mapping[str, Any], place: str) ->
     chosen = options.parse({key: value for key, value in given.items() if key != "name"})
     docs = docstring.read(function.__doc__, name)
     taken = signature.read(function, name, bind=bind, docs=docs)
+    if strange := [by for by in chosen.unique_by if by not in taken.fields]:
+        raise DeclarationError(
+            f"option 'unique_by' names {strange[0]!r}, which is no parameter: there are {', '.join(taken.fields)}"
+        )
     return TaskSpec(
         name=name,
         title=docs.title,

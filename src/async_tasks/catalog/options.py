@@ -27,6 +27,8 @@ class TaskOptions:
     jitter: bool = True  # whether the delay is drawn between 0 and the computed one
     time_limit: float | None = None  # after which it is ended
     soft_time_limit: float | None = None  # after which SoftTimeLimitExceeded is raised in it
+    unique: bool | float = False  # whether an equal one that is unfinished (or younger than so many seconds) answers
+    unique_by: tuple[str, ...] = ()  # the parameters by which two are equal; none: all of them
 
 
 class Options(TypedDict, total=False):
@@ -42,6 +44,8 @@ class Options(TypedDict, total=False):
     jitter: bool
     time_limit: float
     soft_time_limit: float
+    unique: bool | float
+    unique_by: str | Sequence[str]
 
 
 class _Rule(NamedTuple):
@@ -76,6 +80,13 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "jitter": _Rule(lambda value: isinstance(value, bool), "True or False"),
     "time_limit": _SECONDS,
     "soft_time_limit": _SECONDS,
+    "unique": _Rule(
+        lambda value: isinstance(value, bool) or _duration(value), "True, False, or a number of seconds greater than 0"
+    ),
+    "unique_by": _Rule(
+        lambda value: isinstance(value, tuple) and all(isinstance(name, str) for name in value),
+        "names of parameters, for example ('user_id',)",
+    ),
 }
 
 _KNOWN: Final = ("name", "bind", *_RULES)
@@ -135,16 +146,15 @@ def parse(given: Mapping[str, Any]) -> TaskOptions:
     for name in values:
         if name not in _RULES:
             raise DeclarationError(_unknown(name))
-    if "retry_for" in values:
-        values["retry_for"] = _as_tuple(values["retry_for"])
+    if isinstance(values.get("unique_by"), str):
+        values["unique_by"] = [values["unique_by"]]
+    for name in ("retry_for", "unique_by"):
+        if name in values:
+            values[name] = _as_tuple(values[name])
     for name, value in values.items():
         if not _RULES[name].holds(value):
             raise DeclarationError(f"option {name!r} must be {_RULES[name].wanted}, and it is {value!r}")
-    useless = [name for name in _OF_RETRIES if name in values]
-    if useless and not values.get("max_retries"):
-        raise DeclarationError(
-            f"option {useless[0]!r} has no effect without retries: give max_retries=… (1 or more) too, or leave it out"
-        )
+    _check_effect(values)
     if values.get("max_retries"):
         values.setdefault("retry_for", (Exception,))
     options = TaskOptions(**values)
@@ -159,6 +169,16 @@ def parse(given: Mapping[str, Any]) -> TaskOptions:
             "the task needs the time between them to clean up"
         )
     return options
+
+
+def _check_effect(values: Mapping[str, Any]) -> None:
+    useless = [name for name in _OF_RETRIES if name in values]
+    if useless and not values.get("max_retries"):
+        raise DeclarationError(
+            f"option {useless[0]!r} has no effect without retries: give max_retries=… (1 or more) too, or leave it out"
+        )
+    if values.get("unique_by") and not values.get("unique"):
+        raise DeclarationError("option 'unique_by' has no effect without unique=True or unique=<seconds>: give it too")
 
 
 def _as_tuple(value: Any) -> Any:

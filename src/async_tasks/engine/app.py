@@ -96,7 +96,11 @@ class App(Celery):
         when = When.of(countdown=countdown, eta=eta, expires=options.pop("expires", None))
         recorder = Recorder(self, when, provenance or Provenance())
         result = self._hand_over(recorder, name, args, kwargs, task_id, **options)
-        result.submitted = recorder.submitted
+        submitted = recorder.submitted
+        if submitted and submitted.outcome == "duplicate" and submitted.record:
+            # The one that is there already stands for this one.
+            result = self.AsyncResult(submitted.record.id)
+        result.submitted = submitted
         return result
 
     def sending(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ import structlog
 from kombu import serialization
 
 from async_tasks import catalog
-from async_tasks.errors import UnknownTask
+from async_tasks.errors import InvalidArguments, UnknownTask
 from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Kind, Sending, Submitted
 from async_tasks.settings import QUEUE
 
@@ -151,12 +152,18 @@ class Recorder:
 
     def _draft(self, body: Any, headers: Mapping[str, Any], envelope: Envelope) -> Draft:
         args, kwargs, embed = body
+        named = named_arguments(headers["task"], args, kwargs)
+        # A member of a canvas must run: others wait for it.
+        alone = headers["group"] is None and not embed.get("chain") and not embed.get("chord")
+        unique_key, unique_for = _uniqueness(headers["task"], named) if alone else (None, None)
         return Draft(
             id=headers["id"],
             name=headers["task"],
             queue=envelope.routing_key,
-            args=named_arguments(headers["task"], args, kwargs),
+            args=named,
             message_key=headers[MESSAGE_KEY],
+            unique_key=unique_key,
+            unique_for=unique_for,
             retries=headers["retries"],
             priority=envelope.properties.get("priority"),
             submitted_by=self.provenance.submitted_by,
@@ -180,6 +187,22 @@ class Holder(Recorder):
     def publish(self, body: Any, **options: Any) -> None:
         """Hold the message."""
         self.sending = self._sending(body, options)
+
+
+def _uniqueness(name: str, named: Any) -> tuple[str | None, int | None]:
+    """The key that a submission shares with those equal to it, and for how many milliseconds; None: it is alone."""
+    try:
+        spec = catalog.get(name)
+        if not spec.options.unique:
+            return None, None
+        # By the values that the function gets: 5 and "5" are equal, and so is a default left out.
+        values = spec.validate(named)
+    except (UnknownTask, InvalidArguments):
+        return None, None
+    of = {field: values[field] for field in spec.options.unique_by} if spec.options.unique_by else values
+    digest = hashlib.sha256(json.dumps([name, of], sort_keys=True).encode()).hexdigest()
+    window = None if spec.options.unique is True else round(spec.options.unique * 1000)
+    return digest, window
 
 
 def named_arguments(name: str, args: Any, kwargs: Any) -> Any:

@@ -78,6 +78,8 @@ class Draft:
     batch_id: str | None = None
     idempotency_key: str | None = None
     fingerprint: str | None = None  # of all that the key stands for
+    unique_key: str | None = None
+    unique_for: int | None = None  # milliseconds; None: as long as it is unfinished
     expires_at: int | None = None
     followers: Sequence[Draft] = field(default=())  # the rest of its chain, which waits for it
     bodies: Sequence[Draft] = field(default=())  # of chords that it is a part of
@@ -94,7 +96,8 @@ class Draft:
 
 _DRAFT_FIELDS: Final = (
     "id", "name", "queue", "message_key", "retries", "priority", "submitted_by", "parent_id", "root_id", "group_id",
-    "replay_of", "batch_id", "idempotency_key", "fingerprint", "expires_at",
+    "replay_of", "batch_id", "idempotency_key", "fingerprint",
+    "unique_key", "unique_for", "expires_at",
 )  # fmt: skip
 
 

@@ -33,10 +33,11 @@ class Submitted:
     ``outcome``: "recorded"; "again": the same call once more; "known": that id has its record already and
     nothing was changed; "lost": a retry or replacement of a task whose claim is another's by now;
     "repeated": the idempotency key was used for the same before, and the record is the one it made;
-    "conflict": it was used for something else, whose record this is.
+    "conflict": it was used for something else, whose record this is;
+    "duplicate": the task is unique, and this is the record of the one that is there.
     """
 
-    outcome: Literal["recorded", "again", "known", "lost", "repeated", "conflict"]
+    outcome: Literal["recorded", "again", "known", "lost", "repeated", "conflict", "duplicate"]
     record: Record | None
     publish_now: bool
 

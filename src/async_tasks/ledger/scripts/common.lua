@@ -14,6 +14,7 @@
 --   finished          ids by time of finish, for the trimmer
 --   dead              messages that belong to no record and that nobody will run
 --   effects:<id>      what a task has done to the world, by its keys
+--   uniq:<key>        id of the unique task that stands for all that are equal to it
 --   gone:<id>         tombstone of a trimmed record
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
@@ -93,6 +94,12 @@ local function publish_at(r, at)
   redis.call('ZADD', P .. 'due', at, r.id)
 end
 
+-- Another one may be submitted.
+local function release_unique(r)
+  local key = r.unique_key and P .. 'uniq:' .. r.unique_key
+  if key and redis.call('GET', key) == r.id then redis.call('DEL', key) end
+end
+
 -- The only place where a state changes. Returns false, changing nothing, if the move is not legal.
 local function enter(r, state, event, fields)
   if r.state ~= state then
@@ -111,6 +118,7 @@ local function enter(r, state, event, fields)
     r.placeholder = nil
     redis.call('DEL', P .. 'msg:' .. r.id)
     if r.expires_at then redis.call('ZREM', P .. 'expiring', r.id) end
+    if not r.unique_for then release_unique(r) end
     redis.call('ZADD', P .. 'finished', NOW, r.id)
     -- Clients that wait by AsyncResult.get() listen on the channel of Celery's Redis backend.
     redis.call('PUBLISH', P .. 'celery-task-meta-' .. r.id, r.id)

@@ -5,6 +5,7 @@
 --       of its canvas that wait for it…
 -- A known id is recorded again only by its own running task (a retry or a replacement) or where it
 -- was a placeholder. An idempotency key that was used before answers with the record that it made.
+-- A unique task that is there already answers with its record.
 -- Returns {outcome, record, publish now}.
 local doc = cmsgpack.unpack(ARGV[1])
 local message, kind, token = ARGV[2], ARGV[8], ARGV[9]
@@ -21,10 +22,19 @@ if doc.idempotency_key then
   if known then
     return { known.fingerprint == doc.fingerprint and 'repeated' or 'conflict', cmsgpack.pack(known), 0 }
   end
-  redis.call('SET', key, doc.id)
 end
 
 local r = load_record(doc.id)
+if not r and doc.unique_key then
+  local first = redis.call('GET', P .. 'uniq:' .. doc.unique_key)
+  local known = first and load_record(first)
+  if known and (not is_final(known) or (doc.unique_for and known.submitted_at + doc.unique_for > NOW)) then
+    return { 'duplicate', cmsgpack.pack(known), 0 }
+  end
+  redis.call('SET', P .. 'uniq:' .. doc.unique_key, doc.id)
+end
+if doc.idempotency_key then redis.call('SET', P .. 'idem:' .. doc.idempotency_key, doc.id) end
+
 if r then
   local resend = r.state == 'STARTED' and r.claim and r.claim.token == token and kind ~= 'new'
   if not resend and not (r.placeholder and not is_final(r)) then
