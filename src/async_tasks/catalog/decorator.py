@@ -27,7 +27,7 @@ from celery.result import AsyncResult
 
 from async_tasks.catalog import docstring, options, registry, signature
 from async_tasks.catalog.spec import TaskSpec, portable
-from async_tasks.errors import DeclarationError
+from async_tasks.errors import DeclarationError, InvalidArguments
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -144,6 +144,8 @@ def task(function: Callable[..., Any] | None = None, /, *, bind: bool = False, *
             ``SoftTimeLimitExceeded`` is raised in it.
             ``unique``: whether a submission equal to an unfinished one (or, given seconds, to one younger
             than that) is that one; ``unique_by``: the parameters that count.
+            ``schedule``: a cron expression, an interval in seconds, or a dict of ``cron`` or ``every``,
+            ``timezone``, ``missed`` and ``arguments``: when it is submitted by itself.
 
     Raises:
         DeclarationError: saying where and what, if the function cannot be a task as it is written.
@@ -186,7 +188,7 @@ def _spec(function: Any, *, bind: bool, given: Mapping[str, Any], place: str) ->
         raise DeclarationError(
             f"option 'unique_by' names {strange[0]!r}, which is no parameter: there are {', '.join(taken.fields)}"
         )
-    return TaskSpec(
+    spec = TaskSpec(
         name=name,
         title=docs.title,
         help=docs.help,
@@ -197,6 +199,12 @@ def _spec(function: Any, *, bind: bool, given: Mapping[str, Any], place: str) ->
         signature=taken,
         place=place,
     )
+    if chosen.schedule is not None:
+        try:
+            spec.validate(chosen.schedule.arguments)
+        except InvalidArguments as exc:
+            raise DeclarationError(f"option 'schedule': its 'arguments' do not fit: {exc}") from exc
+    return spec
 
 
 def _no_function(given: Any) -> str:

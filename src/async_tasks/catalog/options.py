@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypedDict
 
+from async_tasks.catalog import schedule
+from async_tasks.catalog.schedule import Schedule
 from async_tasks.errors import DeclarationError
 
 QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -28,6 +30,7 @@ class TaskOptions:
     time_limit: float | None = None  # after which it is ended
     soft_time_limit: float | None = None  # after which SoftTimeLimitExceeded is raised in it
     unique: bool | float = False  # whether an equal one that is unfinished (or younger than so many seconds) answers
+    schedule: Schedule | None = None  # when it is submitted by itself
     unique_by: tuple[str, ...] = ()  # the parameters by which two are equal; none: all of them
 
 
@@ -46,6 +49,7 @@ class Options(TypedDict, total=False):
     soft_time_limit: float
     unique: bool | float
     unique_by: str | Sequence[str]
+    schedule: str | float | Mapping[str, Any]
 
 
 class _Rule(NamedTuple):
@@ -83,6 +87,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "unique": _Rule(
         lambda value: isinstance(value, bool) or _duration(value), "True, False, or a number of seconds greater than 0"
     ),
+    "schedule": _Rule(lambda value: isinstance(value, Schedule), "a schedule"),
     "unique_by": _Rule(
         lambda value: isinstance(value, tuple) and all(isinstance(name, str) for name in value),
         "names of parameters, for example ('user_id',)",
@@ -146,11 +151,7 @@ def parse(given: Mapping[str, Any]) -> TaskOptions:
     for name in values:
         if name not in _RULES:
             raise DeclarationError(_unknown(name))
-    if isinstance(values.get("unique_by"), str):
-        values["unique_by"] = [values["unique_by"]]
-    for name in ("retry_for", "unique_by"):
-        if name in values:
-            values[name] = _as_tuple(values[name])
+    values |= {name: read(values[name]) for name, read in _READ.items() if name in values}
     for name, value in values.items():
         if not _RULES[name].holds(value):
             raise DeclarationError(f"option {name!r} must be {_RULES[name].wanted}, and it is {value!r}")
@@ -181,10 +182,18 @@ def _check_effect(values: Mapping[str, Any]) -> None:
         raise DeclarationError("option 'unique_by' has no effect without unique=True or unique=<seconds>: give it too")
 
 
-def _as_tuple(value: Any) -> Any:
-    if isinstance(value, type) and issubclass(value, Exception):
+def _as_tuple(value: Any, *, single: bool) -> Any:
+    if single:
         return (value,)
     return tuple(value) if isinstance(value, list | set | frozenset) else value
+
+
+#: Options that may be given in more than one way.
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "retry_for": lambda value: _as_tuple(value, single=isinstance(value, type) and issubclass(value, Exception)),
+    "unique_by": lambda value: _as_tuple(value, single=isinstance(value, str)),
+    "schedule": schedule.parse,
+}
 
 
 def _unknown(name: str) -> str:

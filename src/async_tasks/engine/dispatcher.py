@@ -18,6 +18,7 @@ import structlog
 
 from async_tasks.engine.app import DEFERRED, App, default_app
 from async_tasks.engine.dead_letters import DeadLetters
+from async_tasks.engine.schedules import Schedules
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
 from async_tasks.ledger import Due, Envelope
 from async_tasks.logs import configure_logging
@@ -42,6 +43,7 @@ class Dispatcher:
     def __init__(self, app: App) -> None:
         self.app = app
         self.stopping = threading.Event()
+        self._schedules = Schedules(app)
         self._dead_letters = DeadLetters(app)
         self._store_seen_since: float | None = None
         self._trimmed_at = time.monotonic()
@@ -85,6 +87,7 @@ class Dispatcher:
             max_losses=settings.max_losses,
         )
         broker_away = self._publish(due)
+        scheduled_in = self._schedules.submit_due()
         self._look_for_vanished(now)
         self._dead_letters.collect()
         self._trim(now)
@@ -92,7 +95,7 @@ class Dispatcher:
             return NAP
         if len(due.envelopes) == BATCH:
             return 0.0
-        return NAP if due.next_in is None else min(due.next_in, NAP)
+        return min(NAP, *(seconds for seconds in (due.next_in, scheduled_in) if seconds is not None), NAP)
 
     def _publish(self, due: Due) -> bool:
         """Publish; returns whether the broker was away. What failed comes due again soon."""

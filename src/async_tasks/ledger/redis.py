@@ -202,6 +202,20 @@ class Ledger(Reader):
         envelopes = {pairs[i].decode(): Envelope.unpack(pairs[i + 1]) for i in range(0, len(pairs), 2)}
         return Due(envelopes, None if first < 0 else first / 1000)
 
+    def register_schedule(self, name: str, text: str, at: int) -> None:
+        """Let a schedule begin at that moment, unless it is known already, in these words."""
+        self.connection.script("schedules", "register", name, text, at)
+
+    def due_schedules(self) -> tuple[int, float | None, list[tuple[str, int]]]:
+        """The store's time, the seconds until the next is due (None: none is), and what is due: names and moments."""
+        now, next_in, *pairs = self.connection.script("schedules", "due")
+        due = [(pairs[i].decode(), int(float(pairs[i + 1]))) for i in range(0, len(pairs), 2)]
+        return int(now), None if next_in < 0 else next_in / 1000, due
+
+    def advance_schedule(self, name: str, at: int, following: int) -> None:
+        """Go on from one moment to the next, unless another dispatcher has."""
+        self.connection.script("schedules", "advance", name, at, following)
+
     def republish_vanished(self, queue: str, *, older_than: float, limit: int) -> int:
         """Make records due that wait in a queue known to be empty; how many."""
         return int(self.connection.script("vanished", queue, ms(older_than, 1000), limit))

@@ -15,6 +15,7 @@
 --   dead              messages that belong to no record and that nobody will run
 --   effects:<id>      what a task has done to the world, by its keys
 --   uniq:<key>        id of the unique task that stands for all that are equal to it
+--   schedules         names of scheduled tasks, by when they are due; schedules:text, their words
 --   gone:<id>         tombstone of a trimmed record
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
