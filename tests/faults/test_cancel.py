@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from celery import chord, group
 
 from async_tasks import queries
 from async_tasks.ledger import State
 from async_tasks.submission import cancel, submit
+from tests.support.tasks import append, echo, steps
 from tests.support.waiting import wait_until
 
 
@@ -55,3 +57,32 @@ def test_a_task_that_bows_out_has_an_end(app, workers, tmp_path, how, state, run
     ended = queries.wait(app, record.id, 20)
     assert ended.state is state
     assert path.read_text().splitlines() == ["run"] * runs
+
+
+def test_a_group_is_cancelled_though_no_worker_is_there(app, running_system, tmp_path):
+    result = group(append.s(str(tmp_path / "effects"), str(n)) for n in range(5)).apply_async()
+    result.revoke()
+    for part in result.results:
+        assert queries.get(app, part.id).state is State.REVOKED
+    running_system(modules=("tests.support.tasks",)).start("worker")
+    assert queries.wait(app, submit(app, "add", {"a": 1, "b": 2}).id, 20).result == 3
+    assert not (tmp_path / "effects").exists()
+
+
+def test_the_parts_of_a_cancelled_chord_are_cancelled(app, running_system, tmp_path):
+    path = str(tmp_path / "effects")
+    result = chord([append.s(path, str(n)) for n in range(5)], echo.s()).apply_async()
+    assert cancel(app, result.id).state is State.REVOKED
+    assert {queries.get(app, part.id).state for part in result.parent.results} == {State.REVOKED}
+    running_system(modules=("tests.support.tasks",)).start("worker")
+    assert queries.wait(app, submit(app, "add", {"a": 1, "b": 2}).id, 20).result == 3
+    assert not (tmp_path / "effects").exists()
+
+
+def test_a_result_that_is_revoked_stops_only_if_it_is_to_be_terminated(app, workers):
+    result = steps.delay(10_000, 0.01)
+    started(app, result.id)
+    result.revoke()
+    assert not queries.get(app, result.id).cancel_requested
+    result.revoke(terminate=True)
+    assert queries.wait(app, result.id, 20).state is State.REVOKED

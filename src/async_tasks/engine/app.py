@@ -36,6 +36,7 @@ class App(Celery):
     """
 
     task_cls = "async_tasks.engine.execution:Task"
+    control_cls = "async_tasks.engine.control:Control"
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         super().__init__("async_tasks", **kwargs)

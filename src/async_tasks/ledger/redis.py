@@ -87,14 +87,14 @@ class Ledger(Reader):
         """Let what could not be published come due again; ``why`` is told in the timelines."""
         self.connection.script("defer", ms(seconds, 1000), why, *ids)
 
-    def cancel(self, task_id: str) -> Record:
+    def cancel(self, task_id: str, *, running: bool = True) -> Record:
         """Revoke a waiting record, or ask a running one to stop.
 
         Raises:
             UnknownRecord: if there is no such record.
             AlreadyFinished: if it is final.
         """
-        outcome, raw = self.connection.script("cancel", task_id)
+        outcome, raw = self.connection.script("cancel", task_id, int(running))
         record = _record(raw)
         if record is None:
             raise UnknownRecord(task_id)

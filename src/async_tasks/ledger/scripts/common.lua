@@ -16,6 +16,7 @@
 --   effects:<id>      what a task has done to the world, by its keys
 --   uniq:<key>        id of the unique task that stands for all that are equal to it
 --   schedules         names of scheduled tasks, by when they are due; schedules:text, their words
+--   members:<id>      ids of the parts of the chord whose body this is
 --   gone:<id>         tombstone of a trimmed record
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
@@ -117,7 +118,7 @@ local function enter(r, state, event, fields)
     r.finished_at = NOW
     r.claim = nil
     r.placeholder = nil
-    redis.call('DEL', P .. 'msg:' .. r.id)
+    redis.call('DEL', P .. 'msg:' .. r.id, P .. 'members:' .. r.id)
     if r.expires_at then redis.call('ZREM', P .. 'expiring', r.id) end
     if not r.unique_for then release_unique(r) end
     redis.call('ZADD', P .. 'finished', NOW, r.id)

@@ -69,6 +69,7 @@ if expires then
   redis.call('ZADD', P .. 'expiring', expires, r.id)
 end
 redis.call('SET', P .. 'msg:' .. r.id, message)
+for _, body in ipairs(r.bodies or {}) do redis.call('SADD', P .. 'members:' .. body, r.id) end
 
 for i = 10, #ARGV do
   local placeholder = cmsgpack.unpack(ARGV[i])
