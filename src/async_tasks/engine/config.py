@@ -57,8 +57,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_channel_error_retry": True,
         "broker_heartbeat": 10,
         "broker_transport_options": _transport_options(settings),
-        # What runs cannot be acknowledged any more after a lost connection: it is run again.
-        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # What runs goes on though its message can be acknowledged no more: its claim in the ledger drops the copy
+        # that the broker delivers again.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_concurrency": settings.concurrency,
         "worker_soft_shutdown_timeout": settings.shutdown_grace,
         "worker_consumer": "async_tasks.engine.consumer:Consumer",

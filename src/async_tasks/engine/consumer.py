@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -18,6 +19,10 @@ log = structlog.get_logger(__name__)
 #: What a malformed message makes of reading it. Kombu's Redis transport counts KeyError among the errors of a
 #: connection, after which the worker would connect again, and meet the message again, for ever.
 MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
+
+
+#: Seconds between two attempts to reach a broker that is away.
+RECONNECT: Final = {"interval_start": 0.2, "interval_step": 0.3, "interval_max": 1.0}
 
 
 class Consumer(CeleryConsumer):
@@ -51,6 +56,36 @@ class Consumer(CeleryConsumer):
                 return self._set_aside(message, f"{type(exc).__name__}: {exc}")
 
         return handle_any
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Celery's, which lets a broker that is there again wait for up to half a minute."""
+        conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
+        return super().ensure_connected(conn)
+
+    def call_soon_ack(self, p: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Celery's, for a message whose connection may be gone: then it is delivered again, and not run again."""
+
+        def acknowledge(*args: Any, **kwargs: Any) -> None:
+            try:
+                p(*args, **kwargs)
+            except AttributeError as error:  # kombu's Redis transport, of a channel that was closed
+                log.debug("not acknowledged: the connection is gone", reason=repr(error))
+
+        return super().call_soon_ack(acknowledge, *args, **kwargs)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Celery's, which lets an error of closing a lost connection end the worker."""
+        connection = self.connection
+        close = connection.close
+
+        def close_quietly() -> None:
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001 - kombu's Redis transport raises AttributeError, for one
+                log.debug("a lost connection did not close in order", reason=repr(error))
+
+        connection.close = close_quietly
+        super().on_connection_error_after_connected(exc)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Celery acknowledges and forgets it, and logs the whole of it."""
