@@ -355,3 +355,14 @@ def test_a_worker_asked_to_end_finishes_short_tasks_and_gives_long_ones_back(app
     done = finished(app, long, 40)
     assert (done.state, done.attempts) == (State.SUCCESS, 2)
     assert path.read_text().splitlines().count("end long") == 1
+
+
+def test_the_last_report_is_seen_though_the_task_goes_on_in_silence(app, workers):
+    record = submission.submit(app, "silent", {"seconds": 20})
+    wait_until(
+        lambda: (queries.get(app, record.id).progress or {}).get("done") == 2,
+        10,
+        lambda: str(queries.get(app, record.id)),
+    )
+    assert queries.get(app, record.id).state == State.STARTED
+    submission.cancel(app, record.id)

@@ -182,6 +182,15 @@ def greet(user: str, words: str = "hello") -> str:
 
 
 @task
+def silent(seconds: float) -> str:
+    """Report progress twice in a hurry, then say nothing."""
+    report_progress(1, 3)
+    report_progress(2, 3)
+    time.sleep(seconds)
+    return "done"
+
+
+@task
 def die(how: str, path: str) -> str:
     """End the process at the first run; succeed at the second."""
     _write(path, "run")

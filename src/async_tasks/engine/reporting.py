@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from async_tasks import effects, progress
-from async_tasks.ledger import Progress
+from async_tasks.ledger import Heard, Progress
 
 if TYPE_CHECKING:
     from async_tasks.engine.app import App
@@ -43,33 +44,64 @@ class _Effects:
         self.app.ledger.keep_effect(self.request.id, key, value)
 
 
-@contextmanager
-def reporting(app: App, request: Any) -> Iterator[None]:
-    """Let ``report_progress`` reach the record while a task runs."""
-    stored_at = float("-inf")
-    pending: Progress | None = None
+class _Reports:
+    """The progress of one run: stored at most once in ``PROGRESS_INTERVAL``, and the last always."""
 
-    def store(report: Progress) -> None:
-        nonlocal stored_at, pending
-        heard = app.ledger.progress(request.id, request.claim_token, report)
-        stored_at, pending = time.monotonic(), None
+    def __init__(self, app: App, request: Any) -> None:
+        self.app = app
+        self.request = request
+        self._lock = threading.Lock()
+        self._waiting: Progress | None = None
+        self._stored_at = float("-inf")
+        self._timer: threading.Timer | None = None
+
+    def report(self, done: float, total: float | None, message: str | None) -> None:
+        """Called by the task; raises in it what it must hear."""
+        heard = "ok"
+        with self._lock:
+            self._waiting = Progress(done=done, total=total, message=message)
+            pause = PROGRESS_INTERVAL - (time.monotonic() - self._stored_at)
+            if pause <= 0:
+                heard = self._store()
+            elif self._timer is None:
+                # It may be silent for long from here on.
+                self._timer = threading.Timer(pause, self._store_late)
+                self._timer.daemon = True
+                self._timer.start()
         if heard == "cancel":
             raise TaskCancelled
         if heard == "lost":
             raise ClaimLost
 
-    def report(done: float, total: float | None, message: str | None) -> None:
-        nonlocal pending
-        pending = Progress(done=done, total=total, message=message)
-        if time.monotonic() - stored_at >= PROGRESS_INTERVAL:
-            store(pending)
+    def end(self) -> None:
+        """Store what waits; the task has ended."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._store()
 
-    reset = progress.reporter.set(report)
+    def _store_late(self) -> None:
+        with self._lock:
+            self._timer = None
+            self._store()
+
+    def _store(self) -> Heard:
+        if self._waiting is None:
+            return "ok"
+        report, self._waiting = self._waiting, None
+        self._stored_at = time.monotonic()
+        return self.app.ledger.progress(self.request.id, self.request.claim_token, report)
+
+
+@contextmanager
+def reporting(app: App, request: Any) -> Iterator[None]:
+    """Let ``report_progress`` and ``effect_once`` reach the record while a task runs."""
+    reports = _Reports(app, request)
+    reset = progress.reporter.set(reports.report)
     forget = effects.keeper.set(_Effects(app, request))
     try:
         yield
     finally:
         progress.reporter.reset(reset)
         effects.keeper.reset(forget)
-        if pending is not None:
-            app.ledger.progress(request.id, request.claim_token, pending)
+        reports.end()

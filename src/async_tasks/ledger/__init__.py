@@ -3,7 +3,7 @@
 from async_tasks.ledger.connection import StoreConnection
 from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Sending
 from async_tasks.ledger.record import FINAL, MOVES, Change, Error, Page, Progress, Record, State, rfc3339
-from async_tasks.ledger.redis import Claim, Due, Ledger, Submitted
+from async_tasks.ledger.redis import Claim, Due, Heard, Ledger, Submitted
 
 __all__ = [
     "FINAL",
@@ -15,6 +15,7 @@ __all__ = [
     "Due",
     "Envelope",
     "Error",
+    "Heard",
     "Kind",
     "Ledger",
     "Page",
