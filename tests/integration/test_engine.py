@@ -355,6 +355,7 @@ def test_a_worker_asked_to_end_finishes_short_tasks_and_gives_long_ones_back(app
     done = finished(app, long, 40)
     assert (done.state, done.attempts) == (State.SUCCESS, 2)
     assert path.read_text().splitlines().count("end long") == 1
+    assert "handed back" in events(done), "it counts as a loss, of which there are only so many"
 
 
 def test_the_last_report_is_seen_though_the_task_goes_on_in_silence(app, workers):

@@ -148,6 +148,7 @@ class RabbitServer(Server):
 
     def __init__(self, program: Path, folder: Path) -> None:
         super().__init__(folder)
+        self.starts = 0
         self.epmd_port, self.dist_port = free_port(), free_port()
         self.node = f"async_tasks_{os.getpid()}_{self.port}@localhost"
         home = folder / "home"
@@ -194,6 +195,7 @@ class RabbitServer(Server):
 
     def start(self) -> None:
         """Start it with the data it had, and wait until it serves."""
+        self.starts += 1
         if not self.epmd.alive:
             self.epmd.start()
         super().start()

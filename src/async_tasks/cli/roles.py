@@ -53,7 +53,8 @@ def worker(modules: tuple[str, ...], concurrency: int | None, queues: str | None
     """Run a worker, with a dispatcher beside it."""
     override(modules=modules or None, concurrency=concurrency)
     settings = checked_settings()
-    # Read by Celery at import: SIGTERM is then its soft shutdown, which hands long tasks back.
+    # Read by Celery at import: its pool processes then ignore SIGTERM, which a terminal or a supervisor may send
+    # to the whole group; what becomes of their tasks is the main process's to say.
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     from async_tasks.engine import celery
 

@@ -37,12 +37,20 @@ class App(Celery):
 
     task_cls = "async_tasks.engine.execution:Task"
     control_cls = "async_tasks.engine.control:Control"
+    events_cls = "async_tasks.engine.events:Events"
 
     def __init__(self, settings: Settings, **kwargs: Any) -> None:
         super().__init__("async_tasks", **kwargs)
         self.settings = settings
         #: Names this worker process group in claims; set when a worker starts (see worker.py).
         self.owner = ""
+        #: Whether this worker has been asked to stop (see shutdown.py).
+        self.stopping = False
+
+    @cached_property
+    def Worker(self) -> Any:  # noqa: N802 - Celery's name
+        """The class of the worker."""
+        return self.subclass_with_self("async_tasks.engine.shutdown:Worker")
 
     @cached_property
     def ledger(self) -> Ledger:

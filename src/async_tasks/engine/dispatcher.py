@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -161,6 +162,8 @@ def main() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             pass
         dispatcher.stopping.set()
+        with suppress(StoreUnavailable):
+            app.ledger.wake()
 
     threading.Thread(target=watch_parent, daemon=True, name="watch-parent").start()
     dispatcher.run()

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from billiard.common import TERM_SIGNAME
 from billiard.einfo import ExceptionWithTraceback
+from billiard.exceptions import Terminated
 from celery import bootsteps, signals
 from celery.concurrency.prefork import TaskPool as PreforkPool
 from celery.exceptions import Ignore, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
 
+from async_tasks.engine.shutdown import HANDED_BACK
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger import State
 from async_tasks.logs import configure_logging
@@ -40,6 +42,10 @@ SOFT_STOP: Final = signal.SIGUSR1
 PARENT_PATIENCE: Final = 1.0
 
 
+#: What the pool says of a process that ended while it ran a task.
+ENDED: Final = WorkerLostError | SystemExit | KeyboardInterrupt
+
+
 class Request(celery_request.Request):
     """A request that gives its record back when its process has died, and says why when it was not run."""
 
@@ -48,8 +54,10 @@ class Request(celery_request.Request):
         exc = exc_info.exception
         if isinstance(exc, ExceptionWithTraceback):
             exc = exc.exc
-        if isinstance(exc, WorkerLostError | SystemExit | KeyboardInterrupt):
-            app: App = self.app
+        app: App = self.app
+        if app.stopping and isinstance(exc, ENDED | Terminated):
+            return self._release(app)
+        if isinstance(exc, ENDED):
             try:
                 # Before Celery requeues the message: the next claim must find it free.
                 app.ledger.hand_back(self.id, app.owner, f"its process died: {exc}", app.settings.max_losses)
@@ -58,6 +66,20 @@ class Request(celery_request.Request):
         elif isinstance(exc, Ignore):
             self._say_why_not()
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+    def _release(self, app: App) -> None:
+        """Give the record to a dispatcher, as the worker stops.
+
+        Given back to the broker the message would come nearer to its queue's delivery limit with each restart.
+        """
+        state.task_ready(self)
+        try:
+            app.ledger.release(self.id, app.owner, HANDED_BACK)
+        except StoreUnavailable:
+            log.warning("could not hand a task back; its lease will run out", task_id=self.id)
+            self.reject(requeue=True)
+        else:
+            self.acknowledge()
 
     def _say_why_not(self) -> None:
         """Tell monitors such as Flower that the task is revoked: to them it has started, and no end would come."""

@@ -108,6 +108,10 @@ class Reader:
             self._waker = None
             raise StoreUnavailable(f"The store went away: {exc}") from exc
 
+    def wake(self) -> None:
+        """Wake everybody who sleeps until a record becomes due."""
+        self.connection.call(lambda: self.client.publish(f"{PREFIX}wake", "1"))
+
     def wait_for_end(self, task_id: str, timeout: float) -> Record | None:
         """The record as soon as it is final, or as it is after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout

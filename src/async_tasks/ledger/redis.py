@@ -190,6 +190,11 @@ class Ledger(Reader):
         raw = self.connection.script("hand_back", task_id, owner, why, max_losses).decode()
         return State(raw) if raw else None
 
+    def release(self, task_id: str, owner: str, why: str) -> State | None:
+        """Give a running record back without counting a loss; its state then, or None if it is not this worker's."""
+        raw = self.connection.script("release", task_id, owner, why).decode()
+        return State(raw) if raw else None
+
     def succeed_worker(self, worker: str, owner: str, max_losses: int) -> int:
         """Give back what an earlier worker of that name was running when it died; how many records."""
         return int(self.connection.script("succeed", worker, owner, max_losses))

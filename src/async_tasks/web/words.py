@@ -131,7 +131,7 @@ def waits_for(record: Record) -> tuple[str, str]:
         return "task", detail.removeprefix("waits for ")
     if event == "publish deferred":
         return "broker", record.queue
-    return "again" if event in ("lease run out", "worker lost") else "worker", record.queue
+    return "again" if event in ("lease run out", "worker lost", "handed back") else "worker", record.queue
 
 
 def replays(record: Record) -> list[str]:
