@@ -14,9 +14,10 @@ from kombu import Connection, Producer
 from async_tasks.engine import topology
 from async_tasks.engine.group_commit import FAILURES as AMQP_FAILURES
 from async_tasks.engine.group_commit import REST, GroupCommit
+from async_tasks.engine.pushing import push_of, transport_priority
 from async_tasks.errors import BrokerUnavailable, Undeliverable
-from async_tasks.ledger import Envelope
-from async_tasks.settings import Settings
+from async_tasks.ledger import Envelope, Push
+from async_tasks.settings import QUEUE, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,8 @@ class Publisher:
         self._connect = connect
         self._amqp = topology.is_amqp(settings)
         self._rabbitmq_major: int | None = None
+        self._shared = settings.broker() == settings.store()
+        self._queues = frozenset(topology.queue_names(settings))
         timeout = settings.publish_timeout
         self._way: GroupCommit | _Pushes = (
             GroupCommit(self._open, self._declare, timeout) if self._amqp else _Pushes(self._open, timeout)
@@ -58,6 +61,12 @@ class Publisher:
     def publish_many(self, messages: Sequence[tuple[str, Envelope]]) -> list[Exception | None]:
         """Publish at once, and wait for all: for each None, an Undeliverable or a BrokerUnavailable."""
         return self._way.publish(messages)
+
+    def push(self, envelope: Envelope) -> Push | None:
+        """The message as the broker keeps it, where that is the ledger's own store and has a queue for it."""
+        if not self._shared or envelope.exchange != QUEUE or envelope.routing_key not in self._queues:
+            return None
+        return push_of(envelope)
 
     def why_no_priorities(self) -> str | None:
         """Why this broker knows no priorities; None if it does, or if it is away and cannot be asked."""
@@ -193,17 +202,13 @@ class _Pushes:
         return None
 
     def _send(self, producer: Producer, envelope: Envelope) -> None:
-        properties = dict(envelope.properties)
-        # Kombu's Redis transport serves the lowest number first; ours, like RabbitMQ's, the highest.
-        priority = 9 - (properties.pop("priority", None) or 0)
         producer.publish(
             envelope.body,
             exchange=envelope.exchange,
             routing_key=envelope.routing_key,
             headers=dict(envelope.headers),
             retry=False,
-            priority=priority,
-            **properties,
+            **{**envelope.properties, "priority": transport_priority(envelope)},
         )
 
     def _discard(self) -> None:

@@ -94,7 +94,9 @@ class Recorder:
         """Record the message, then publish it if it is due."""
         sending = self._sending(body, options)
         # Whoever publishes has so long; then a dispatcher takes it for lost.
-        self.submitted = self.app.ledger.submit(sending, grace=self.app.settings.publish_timeout + 1)
+        self.submitted = self.app.ledger.submit(
+            sending, grace=self.app.settings.publish_timeout + 1, push=self.app.publisher.push(sending.envelope)
+        )
         if self.submitted.outcome in ("known", "lost"):
             log.warning(
                 "not sent: that id is another's",

@@ -1,7 +1,7 @@
 """The ledger: the truth about every submission, in Redis or Valkey."""
 
 from async_tasks.ledger.connection import StoreConnection
-from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Sending
+from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Push, Sending
 from async_tasks.ledger.record import FINAL, MOVES, Change, Error, Page, Progress, Record, State, rfc3339
 from async_tasks.ledger.redis import Claim, Due, Heard, Ledger, Submitted
 
@@ -20,6 +20,7 @@ __all__ = [
     "Ledger",
     "Page",
     "Progress",
+    "Push",
     "Record",
     "Sending",
     "State",

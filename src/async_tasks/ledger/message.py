@@ -102,6 +102,14 @@ _DRAFT_FIELDS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """A message as a broker in the same store keeps it: to be pushed onto the list ``key``."""
+
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """What is to be recorded and published, and when; times are milliseconds since the epoch, or seconds from now.
 
@@ -117,8 +125,11 @@ class Sending:
     kind: Kind = "new"
     token: str = ""
 
-    def arguments(self, grace: float | None) -> list[Any]:
-        """Of the script ``submit``; ``grace`` in seconds, None: a dispatcher is to publish it at once."""
+    def arguments(self, grace: float | None, push: Push | None = None) -> list[Any]:
+        """Of the script ``submit``; ``grace`` in seconds, None: a dispatcher is to publish it at once.
+
+        With ``push`` the script publishes what is due itself.
+        """
         members = (*self.draft.followers, *self.draft.bodies)
         return [
             self.draft.document(),
@@ -130,6 +141,8 @@ class Sending:
             ms(grace, 1000),
             self.kind,
             self.token,
+            push.key if push else "",
+            push.message if push else "",
             *(member.document() for member in members),
         ]
 

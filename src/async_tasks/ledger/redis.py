@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, cast
 
 from async_tasks.errors import AlreadyFinished, UnknownRecord
 from async_tasks.ledger.connection import PREFIX
-from async_tasks.ledger.message import Draft, Envelope, Sending, dumps, ms, pack
+from async_tasks.ledger.message import Draft, Envelope, Push, Sending, dumps, ms, pack
 from async_tasks.ledger.reader import Reader
 from async_tasks.ledger.reader import record as _record
 from async_tasks.ledger.record import VERSION, Progress, Record, State
@@ -63,14 +63,15 @@ class Ledger(Reader):
 
     # -- the door ------------------------------------------------------------------------------------
 
-    def submit(self, sending: Sending, *, grace: float) -> Submitted:
+    def submit(self, sending: Sending, *, grace: float, push: Push | None = None) -> Submitted:
         """Record a submission with its message, before it is published.
 
         Args:
             sending: what to record.
             grace: seconds that the caller has to publish it, before a dispatcher does.
+            push: the message as the broker keeps it, if this store is the broker: then it is published, too.
         """
-        return _submitted(self.connection.script("submit", *sending.arguments(grace)))
+        return _submitted(self.connection.script("submit", *sending.arguments(grace, push)))
 
     def submit_many(self, sendings: Sequence[Sending]) -> list[Submitted]:
         """Record submissions in one round trip, in order; a dispatcher publishes them."""
@@ -221,9 +222,16 @@ class Ledger(Reader):
         """Go on from one moment to the next, unless another dispatcher has."""
         self.connection.script("schedules", "advance", name, at, following)
 
-    def republish_vanished(self, queue: str, *, older_than: float, limit: int) -> int:
-        """Make records due that wait in a queue known to be empty; how many."""
-        return int(self.connection.script("vanished", queue, ms(older_than, 1000), limit))
+    def republish_vanished(self, queue: str, *, older_than: float, limit: int, empty: bool = True) -> int:
+        """Make records due that are said to wait in a queue and are not in it; how many.
+
+        Args:
+            queue: its name.
+            older_than: seconds for which they have waited, or by which later ones have overtaken them.
+            limit: at most so many.
+            empty: whether the queue is known to be empty; else those are meant that were overtaken.
+        """
+        return int(self.connection.script("vanished", queue, ms(older_than, 1000), limit, int(empty)))
 
     def bury(self, task_id: str, message_key: str, state: State, why: str) -> Buried:
         """End the record of a message that will not be delivered any more."""

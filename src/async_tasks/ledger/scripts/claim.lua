@@ -23,6 +23,9 @@ if expired(r) then
   save_record(r)
   return { 'expired', '' }
 end
+-- A queue is served in its order: what was put there long before this one is in it no more.
+local put = (r.priority or 0) == 0 and redis.call('ZSCORE', P .. 'waiting:' .. r.queue, id)
+if put then redis.call('SET', P .. 'passed:' .. r.queue, put) end
 displace(r)
 redis.call('ZADD', P .. 'leases', NOW + lease, id)
 r.attempts = (r.attempts or 0) + 1

@@ -9,6 +9,7 @@
 --   idem:<key>        id that was submitted with this idempotency key, as long as its record lives
 --   due               ids that somebody must publish, by when
 --   waiting:<queue>   ids that are in the broker, by when they were put there
+--   passed:<queue>    when that was put there which was claimed last, of those without a priority
 --   leases            ids that run, by when their worker is given up
 --   expiring          unfinished ids with an expiry, by when
 --   finished          ids by time of finish, for the trimmer

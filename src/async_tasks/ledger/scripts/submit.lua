@@ -1,8 +1,8 @@
 -- Record a submission before it is published.
 -- ARGV: document, message, due at, delay, expires at, expires in, publish grace (all ms, '' for none; without
 --       a grace a dispatcher is to publish it),
---       kind ('new', 'retry' or 'replace'), token of the sender's own claim or '', documents of the members
---       of its canvas that wait for it…
+--       kind ('new', 'retry' or 'replace'), token of the sender's own claim or '', list and message of the broker
+--       if that is this store (else ''), documents of the members of its canvas that wait for it…
 -- A known id is recorded again only by its own running task (a retry or a replacement) or where it
 -- was a placeholder. An idempotency key that was used before answers with the record that it made.
 -- A unique task that is there already answers with its record.
@@ -71,7 +71,7 @@ end
 redis.call('SET', P .. 'msg:' .. r.id, message)
 for _, body in ipairs(r.bodies or {}) do redis.call('SADD', P .. 'members:' .. body, r.id) end
 
-for i = 10, #ARGV do
+for i = 12, #ARGV do
   local placeholder = cmsgpack.unpack(ARGV[i])
   if redis.call('EXISTS', P .. 'task:' .. placeholder.id) == 0 then
     placeholder.submitted_at = NOW
@@ -112,8 +112,14 @@ elseif due and due > NOW then
   publish_at(r, due)
 else
   enter(r, 'PENDING', kind == 'replace' and 'replaced' or (r.timeline and 'sent' or 'submitted'))
-  -- Whoever sends it now has this long; then it is a dispatcher's.
-  publish_at(r, NOW + (grace or 0))
-  now = grace ~= nil
+  if ARGV[10] ~= '' then
+    displace(r)
+    redis.call('LPUSH', ARGV[10], ARGV[11])
+    redis.call('ZADD', P .. 'waiting:' .. r.queue, NOW, r.id)
+  else
+    -- Whoever sends it now has this long; then it is a dispatcher's.
+    publish_at(r, NOW + (grace or 0))
+    now = grace ~= nil
+  end
 end
 return { 'recorded', save_record(r), now and 1 or 0 }
