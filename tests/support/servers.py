@@ -238,6 +238,23 @@ class RabbitServer(Server):
         )
         return self.url_of(name)
 
+    def add_user(self, vhost: str, name: str, configure: str, write: str, read: str) -> str:
+        """Make a user with rights in one virtual host and return its URL; the patterns are RabbitMQ's.
+
+        The user ends with the server.
+        """
+
+        def binary(text: str) -> str:
+            escaped = text.replace("\\", "\\\\")
+            return f'<<"{escaped}">>'
+
+        patterns = ", ".join(binary(pattern) for pattern in (configure, write, read))
+        self.evaluate(
+            f'rabbit_auth_backend_internal:add_user({binary(name)}, <<"{name}">>, <<"tests">>), '
+            f'ok = rabbit_auth_backend_internal:set_permissions({binary(name)}, {binary(vhost)}, {patterns}, <<"tests">>)'
+        )
+        return f"amqp://{name}:{name}@127.0.0.1:{self.port}/{vhost}"
+
     def delete_vhost(self, name: str) -> None:
         """Remove a virtual host with everything in it."""
         self.evaluate(f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)')
