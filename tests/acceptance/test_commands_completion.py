@@ -34,6 +34,7 @@ def test_commands_options_tasks_parameters_and_values(still):
         "async-tasks list --state s": ["SCHEDULED", "STARTED", "SUCCESS"],
         "async-tasks list --state=f": ["FAILURE"],
         "async-tasks watch --task re": [
+            "refresh",
             "replaced",
             "replaced_by_chain",
             "replaced_by_group",

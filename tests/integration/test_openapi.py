@@ -155,13 +155,12 @@ def test_a_task_has_its_own_path_and_schemas(document: dict[str, Any]) -> None:
 
 
 def test_a_name_that_is_a_path_is_encoded() -> None:
-    spec = catalog.get("add")
-
     @task
     def encoded() -> None:
         """Be replaced."""
 
-    odd = replace(catalog.get("encoded"), name="näh/50% {done}?")
+    spec = catalog.get("encoded")
+    odd = replace(spec, name="näh/50% {done}?")
     document = openapi.document((spec, odd), guarded=False)
     path = "/api/v1/tasks/n%C3%A4h%2F50%25%20%7Bdone%7D%3F"
     assert path in document["paths"]
@@ -192,7 +191,7 @@ def test_every_example_fits_its_schema_and_is_accepted(client: FlaskClient, docu
         and "{" not in path
         and not operation["requestBody"]["content"]["application/json"].get("examples")
     ]
-    assert found > 2 * len(catalog.specs()) - 20
+    assert found > len(catalog.specs())
     assert without == []
 
 

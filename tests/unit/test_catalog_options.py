@@ -150,10 +150,10 @@ def test_given_every_option_of_celerys_own_tasks_when_declared_then_none_passes_
 
 def test_unique_takes_a_window_and_the_parameters_that_count():
     @task(unique=60, unique_by="user")
-    def greet(user: str, words: str = "hello") -> str:
+    def welcome(user: str, words: str = "hello") -> str:
         return f"{words}, {user}"
 
-    assert (greet.spec.options.unique, greet.spec.options.unique_by) == (60, ("user",))
+    assert (welcome.spec.options.unique, welcome.spec.options.unique_by) == (60, ("user",))
     for wrong, words in (
         ({"unique": 0}, "number of seconds greater than 0"),
         ({"unique_by": ["user"]}, "has no effect without unique"),
