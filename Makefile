@@ -2,7 +2,7 @@
 #   make up ARGS="--port 5001 --tasks my.module"      make test ARGS="tests/unit -k catalog"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format docs lock clean dev
+.PHONY: help up test soak lint format docs lock clean dev
 
 UV := tools/uv
 export UV_PROJECT_ENVIRONMENT ?= .venv
@@ -21,7 +21,11 @@ up: ## Run the whole system on this machine; Ctrl-C stops it, and its data stay 
 test: dev ## Lint, then run every test on real servers; installs RabbitMQ, Redis and Chromium when missing
 	@tools/ensure-system-packages
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses=3 --dist=loadfile $(ARGS)
+
+soak: dev ## Kill and cut off every part under load for ten minutes, then reckon up; see benchmarks/README.md
+	@tools/ensure-system-packages
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lint: dev ## Check style, types, the direction of imports, the lock file and the scripts
 	$(BIN)/ruff check

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         le=300,
         description="Seconds without a sign of life after which a worker's task is given to another",
     )
+    broker_heartbeat: int = Field(
+        10, ge=1, le=600, description="Seconds between two signs of life of the broker; it is gone when two are missing"
+    )
     max_losses: int = Field(5, ge=1, le=100, description="How often a task may lose its worker before it is a FAILURE")
     retention: float = Field(
         7 * 86400, ge=1, description="Seconds that finished records are kept; unfinished ones never expire"

@@ -25,6 +25,8 @@ from async_tasks.settings import Settings, get_settings
 
 #: Seconds after which what could not be published comes due again.
 DEFERRED: Final = 1.0
+#: Seconds that a caller waits until its record says that it could not be published.
+TELLING: Final = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +154,8 @@ class App(Celery):
         except BrokerUnavailable as exc:
             log.warning("publish is left to the dispatcher", task_id=task_id, reason=str(exc))
             reason = str(exc)
-            self._try(lambda: self.ledger.defer([task_id], DEFERRED, reason))
+            # The caller has waited for the broker, and must not wait as long for the store on top of it.
+            self.confirmations.make(lambda: self._try(lambda: self.ledger.defer([task_id], DEFERRED, reason)), TELLING)
             return False
         self.confirmations.add(task_id, envelope)
         return True

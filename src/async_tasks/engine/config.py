@@ -12,6 +12,8 @@ from async_tasks.settings import QUEUE, Settings
 #: Seconds after which the Redis transport restores a message that was not acknowledged. The ledger's
 #: leases decide about redelivery; this only clears away what a dead worker left behind.
 VISIBILITY_TIMEOUT = 6 * 3600
+#: Seconds that a worker waits for a broker that says nothing, before it tries again.
+CONNECT_TIMEOUT = 4
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
@@ -52,16 +54,15 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_publish_retry": False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_connection_timeout": 4,
+        "broker_connection_timeout": CONNECT_TIMEOUT,
         # Otherwise the worker exits when RabbitMQ's consumer timeout closes its channel.
         "broker_channel_error_retry": True,
-        "broker_heartbeat": 10,
+        "broker_heartbeat": settings.broker_heartbeat,
         "broker_transport_options": _transport_options(settings),
         # What runs goes on though its message can be acknowledged no more: its claim in the ledger drops the copy
         # that the broker delivers again.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_concurrency": settings.concurrency,
-        "worker_soft_shutdown_timeout": settings.shutdown_grace,
         "worker_consumer": "async_tasks.engine.consumer:Consumer",
         # Flower sees tasks by these events.
         "worker_send_task_events": True,
@@ -74,12 +75,17 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
     if topology.is_amqp(settings):
-        return {}
+        # Without these a worker that asks something of a broker which has fallen silent waits for ever.
+        silence = 2 * settings.broker_heartbeat
+        return {"read_timeout": silence, "write_timeout": silence}
     return {
         "visibility_timeout": VISIBILITY_TIMEOUT,
         "socket_keepalive": True,
-        "socket_connect_timeout": 4,
-        "health_check_interval": 25,
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        # Else a worker that says anything to a store which has fallen silent waits for ever.
+        "socket_timeout": min(CONNECT_TIMEOUT, settings.broker_heartbeat),
+        # Kombu opens another connection when nothing came for that long and a second.
+        "health_check_interval": settings.broker_heartbeat,
     }
 
 

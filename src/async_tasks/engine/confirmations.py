@@ -24,19 +24,33 @@ class Confirmations:
 
     def __init__(self, note: Callable[[list[tuple[str, Envelope]]], None]) -> None:
         self._note = note
-        self._queue: queue.SimpleQueue[tuple[str, Envelope] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[str, Envelope] | Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pid = 0
 
     def add(self, task_id: str, envelope: Envelope) -> None:
         """Note soon that the broker has this message."""
+        self._put((task_id, envelope))
+
+    def make(self, move: Callable[[], None], patience: float) -> None:
+        """Make another move of the ledger; the caller waits for it at most so long (seconds)."""
+        made = threading.Event()
+
+        def make() -> None:
+            move()
+            made.set()
+
+        self._put(make)
+        made.wait(patience)
+
+    def _put(self, entry: tuple[str, Envelope] | Callable[[], None]) -> None:
         if self._pid != os.getpid():
             # The first one of this process: threads do not survive a fork.
             self._pid = os.getpid()
             self._queue = queue.SimpleQueue()
             self._thread = threading.Thread(target=self._work, daemon=True, name="confirmations")
             self._thread.start()
-        self._queue.put((task_id, envelope))
+        self._queue.put(entry)
 
     def close(self) -> None:
         """Tell what is left."""
@@ -54,6 +68,9 @@ class Confirmations:
             while not self._queue.empty():
                 batch.append(self._queue.get())
             open_ = None not in batch
-            confirmed = [entry for entry in batch if entry is not None]
+            confirmed = [entry for entry in batch if isinstance(entry, tuple)]
             if confirmed:
                 self._note(confirmed)
+            for entry in batch:
+                if callable(entry):
+                    entry()

@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from async_tasks import catalog
+from async_tasks.engine.leases import renewed
 from async_tasks.engine.recording import named_arguments
 from async_tasks.engine.reporting import ClaimLost, TaskCancelled, reporting
 from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
@@ -59,7 +60,7 @@ class Task(celery.Task):
             return _call(self, self.spec, args, kwargs)
         record = _claim(self.app, request, args, kwargs)
         bind_contextvars(attempt=record.attempts)
-        with reporting(self.app, request):
+        with renewed(self.app, request.id), reporting(self.app, request):
             return _run(self, self.spec, args, kwargs)
 
 
@@ -168,12 +169,8 @@ def _attempt(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) 
         return _call(task, spec, args, kwargs)
     except (Ignore, Reject, Retry, SoftTimeLimitExceeded, InvalidArguments, ResultRefused):
         raise
-    except (MemoryError, SystemExit) as exc:
-        if terminate_handler_fired():
-            # Not the task: the worker stops, and its main process gives the task back.
-            raise
-        # Celery lets these end the pool process, or the whole worker.
-        raise TaskCrashed(f"the task raised {type(exc).__name__}: {exc}") from exc
+    except MemoryError as exc:
+        raise _crashed(exc) from exc
     except Exception as exc:
         options = spec.options if spec else None
         if options is None or not options.max_retries or not isinstance(exc, options.retry_for):
@@ -181,6 +178,18 @@ def _attempt(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) 
         raise task.retry(
             exc=exc, countdown=backoff(options, task.request.retries), max_retries=options.max_retries
         ) from exc
+    except (TaskCancelled, ClaimLost):
+        raise
+    except BaseException as exc:
+        if isinstance(exc, SystemExit) and terminate_handler_fired():
+            # Not the task: the worker stops, and its main process gives the task back.
+            raise
+        raise _crashed(exc) from exc
+
+
+def _crashed(exc: BaseException) -> TaskCrashed:
+    """Celery lets these end the pool process or the whole worker, or forgets the task."""
+    return TaskCrashed(f"the task raised {type(exc).__name__}: {exc}")
 
 
 def _cancelled(task: Task) -> Ignore:

@@ -25,7 +25,6 @@ from kombu.exceptions import KombuError, OperationalError
 
 from async_tasks.errors import BrokerUnavailable, Undeliverable
 from async_tasks.ledger import Envelope
-from async_tasks.settings import QUEUE
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +107,7 @@ class GroupCommit:
         self._queue: deque[Pending] = deque()
         self._in_flight: dict[int, Pending] = {}
         self._again: list[Pending] = []
-        self._exchanges = {QUEUE}
+        self._exchanges: set[str] = set()
         self._tag = 0
         self._blocked = ""
         self._closing = False
@@ -162,7 +161,7 @@ class GroupCommit:
         connection.connection.on_blocked = self._on_blocked
         connection.connection.on_unblocked = self._on_unblocked
         producer = Producer(channel, auto_declare=False)
-        self._tag, self._blocked, self._exchanges = 0, "", {QUEUE}
+        self._tag, self._blocked, self._exchanges = 0, "", set()
         ticked = time.monotonic()
         while not self._closing or self._in_flight or self._queue:
             self._send_waiting(connection, producer)

@@ -23,8 +23,6 @@ log = structlog.get_logger(__name__)
 
 #: From this version on RabbitMQ's quorum queues know two priorities (5 and above is the higher); before, none.
 _PRIORITIES_SINCE: Final = 4
-#: Seconds after which a broker that says nothing is taken to be gone.
-HEARTBEAT: Final = 10
 
 
 class Publisher:
@@ -123,7 +121,7 @@ class Publisher:
 
     def _open(self) -> Connection:
         timeout = self.settings.publish_timeout
-        connection = self._connection(timeout, heartbeat=HEARTBEAT)
+        connection = self._connection(timeout, heartbeat=self.settings.broker_heartbeat)
         try:
             connection.ensure_connection(max_retries=0, timeout=timeout)
             self._declare(connection)

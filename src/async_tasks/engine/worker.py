@@ -22,6 +22,7 @@ from celery.exceptions import Ignore, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
 
+from async_tasks.engine.leases import RENEWALS_PER_LEASE
 from async_tasks.engine.shutdown import HANDED_BACK
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger import State
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: A lease is renewed so often within its time: two signs of life may be lost without harm.
-RENEWALS_PER_LEASE: Final = 4
 #: Seconds between two looks whether the dispatcher still lives.
 DISPATCHER_WATCH: Final = 1.0
 #: What the pool raises SoftTimeLimitExceeded for in the task's process.
