@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         description="Seconds that a cancelled task has to stop by itself before its process is ended",
     )
     lease: float = Field(
-        4,
+        3,
         ge=1,
         le=300,
         description="Seconds without a sign of life after which a worker's task is given to another",

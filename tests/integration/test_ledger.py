@@ -43,8 +43,8 @@ def claim(ledger, task_id="a", message_key="k1", token="t1", owner="w1", lease=6
     )
 
 
-def take(ledger, *, take_over=True, max_losses=5):
-    return ledger.take_due(limit=100, lease=60, take_over=take_over, max_losses=max_losses)
+def take(ledger, *, worker_lease=0.0, max_losses=5):
+    return ledger.take_due(limit=100, lease=60, worker_lease=worker_lease, max_losses=max_losses)
 
 
 def events(ledger, task_id="a"):
@@ -140,9 +140,20 @@ def test_the_dispatcher_takes_over_what_lost_its_worker(ledger):
     submit(ledger, "b")
     claim(ledger, "b", lease=0.01)
     wait_until(lambda: ledger.now() > ledger.client.zscore(f"{PREFIX}leases", "b"), 2)
-    assert take(ledger, take_over=False).envelopes == {}
     assert take(ledger).envelopes == {"b": ENVELOPE}
     assert ledger.get("b").state == State.PENDING
+
+
+def test_nobody_is_taken_for_dead_when_nobody_has_looked_for_a_while(ledger):
+    submit(ledger, "b")
+    claim(ledger, "b", lease=0.01)
+    wait_until(lambda: ledger.now() > ledger.client.zscore(f"{PREFIX}leases", "b"), 2)
+    due = take(ledger, worker_lease=0.5)
+    assert due.envelopes == {}
+    assert 0.3 < due.next_in <= 0.5, "or a dispatcher looks again and again meanwhile"
+    assert claim(ledger, "b", token="t2").verdict == "held"
+    taken = wait_until(lambda: take(ledger, worker_lease=0.5).envelopes, 5)
+    assert taken == {"b": ENVELOPE}
 
 
 def test_too_many_losses_end_in_failure_with_the_reason(ledger):

@@ -137,8 +137,8 @@ class App(Celery):
         task_id = task_id or str(uuid_utils.uuid7())
         return super().send_task(name, args, kwargs, task_id=task_id, producer=recorder, expires=None, **options)
 
-    def publish(self, task_id: str, envelope: Envelope) -> bool:
-        """Publish what is recorded, and record what became of it.
+    def publish(self, task_id: str, envelope: Envelope, *, within: float) -> bool:
+        """Publish what is recorded within so many seconds, and record what became of it.
 
         Returns:
             Whether the broker has it. If not, the record is due, and a dispatcher's.
@@ -147,7 +147,7 @@ class App(Celery):
             Undeliverable: if no queue takes it; the record is a FAILURE then.
         """
         try:
-            self.publisher.publish(task_id, envelope)
+            self.publisher.publish(task_id, envelope, within=within)
         except Undeliverable as exc:
             self.undeliverable(task_id, exc.reason)
             raise

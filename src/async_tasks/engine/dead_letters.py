@@ -95,14 +95,14 @@ class DeadLetters:
         self._queues = topology.dead_queues(app.settings)
         self._next = 0.0
 
-    def collect(self) -> None:
-        """Read what has come, at most once in ``EVERY`` seconds.
+    def collect(self, *, at_once: bool = False) -> None:
+        """Read what has come, at most once in ``EVERY`` seconds; ``at_once``: whenever it was read last.
 
         Raises:
             StoreUnavailable: if the ledger did not answer; what was read comes again.
         """
         now = time.monotonic()
-        if not self._queues or now < self._next:
+        if not self._queues or (now < self._next and not at_once):
             return
         self._next = now + EVERY
         try:

@@ -17,17 +17,21 @@ from typing import Final
 
 import structlog
 
-from async_tasks.engine.app import DEFERRED, App, default_app
+from async_tasks.engine.app import DEFERRED, App, build
 from async_tasks.engine.dead_letters import DeadLetters
 from async_tasks.engine.schedules import Schedules
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
 from async_tasks.ledger import Due, Envelope
 from async_tasks.logs import configure_logging
+from async_tasks.settings import get_settings
 
 log = structlog.get_logger(__name__)
 
 #: Entries taken at a time.
 BATCH: Final = 100
+#: Seconds that a dispatcher waits for the broker at most. What it has taken is another's a second later, should it have
+#: died meanwhile.
+PATIENCE: Final = 3.0
 #: Seconds between two looks at the store when nothing is due and nobody wakes us.
 NAP: Final = 1.0
 #: Seconds that a message may be out of sight (taken from the queue, not yet claimed) before it is missed.
@@ -46,7 +50,6 @@ class Dispatcher:
         self.stopping = threading.Event()
         self._schedules = Schedules(app)
         self._dead_letters = DeadLetters(app)
-        self._store_seen_since: float | None = None
         self._trimmed_at = time.monotonic()
         self._looked_at = 0.0
 
@@ -58,7 +61,6 @@ class Dispatcher:
                 pause = self.turn()
             except StoreUnavailable as exc:
                 log.warning("the store is away", reason=str(exc))
-                self._store_seen_since = None
                 self.stopping.wait(NAP)
                 continue
             if pause > 0 and not self.stopping.is_set():
@@ -78,13 +80,10 @@ class Dispatcher:
         """
         settings = self.app.settings
         now = time.monotonic()
-        self._store_seen_since = self._store_seen_since or now
         due = self.app.ledger.take_due(
             limit=BATCH,
             lease=settings.publish_timeout + 1,
-            # After the store was away every lease has run out at once: living workers get the time of
-            # one lease to renew theirs, before any is taken for dead.
-            take_over=now - self._store_seen_since > settings.lease,
+            worker_lease=settings.lease,
             max_losses=settings.max_losses,
         )
         broker_away = self._publish(due)
@@ -129,7 +128,11 @@ class Dispatcher:
                 empty = self.app.publisher.depth(queue) == 0
             except BrokerUnavailable:
                 continue
-            if empty and (count := self.app.ledger.republish_vanished(queue, older_than=VANISHED_AFTER, limit=BATCH)):
+            if empty:
+                # What has been set aside has not vanished, and its record is to say so.
+                self._dead_letters.collect(at_once=True)
+            count = self.app.ledger.republish_vanished(queue, older_than=VANISHED_AFTER, limit=BATCH, empty=empty)
+            if count:
                 log.warning("messages had vanished from their queue", queue=queue, count=count)
 
     def _trim(self, now: float) -> None:
@@ -154,7 +157,9 @@ def main() -> None:
     # Signals of a terminal or a supervisor are for the worker; it ends us by our standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    app = default_app()
+    settings = get_settings()
+    patience = min(settings.publish_timeout, PATIENCE)
+    app = build(settings.model_copy(update={"publish_timeout": patience}))
     configure_logging(app.settings)
     dispatcher = Dispatcher(app)
 

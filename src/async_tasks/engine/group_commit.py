@@ -76,21 +76,26 @@ class GroupCommit:
         self._pid = 0
         self._begin()
 
-    def publish(self, messages: Iterable[tuple[str, Envelope]]) -> list[Exception | None]:
+    def publish(self, messages: Iterable[tuple[str, Envelope]], within: float | None = None) -> list[Exception | None]:
         """Publish messages at once and wait for the confirms.
+
+        Args:
+            messages: ids of records and what to publish.
+            within: seconds that the caller waits, if less than the timeout.
 
         Returns:
             For each None, an Undeliverable (no queue takes it), or a BrokerUnavailable (nobody knows).
         """
         entries = [Pending(task_id, envelope) for task_id, envelope in messages]
-        deadline = time.monotonic() + self._timeout
+        patience = self._timeout if within is None else max(0.0, min(within, self._timeout))
+        deadline = time.monotonic() + patience
         if time.monotonic() < self._resting_until:
             return [BrokerUnavailable("The broker did not answer a moment ago") for _ in entries]
         self._hand_over(entries)
         for entry in entries:
             if not entry.done.wait(max(0.0, deadline - time.monotonic())):
                 entry.abandoned = True
-                entry.end(BrokerUnavailable(f"The broker did not confirm within {self._timeout:g} s"))
+                entry.end(BrokerUnavailable(f"The broker did not confirm within {patience:.2g} s"))
         return [entry.error for entry in entries]
 
     def close(self) -> None:

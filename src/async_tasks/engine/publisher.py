@@ -45,14 +45,14 @@ class Publisher:
             GroupCommit(self._open, self._declare, timeout) if self._amqp else _Pushes(self._open, timeout)
         )
 
-    def publish(self, task_id: str, envelope: Envelope) -> None:
-        """Publish and wait for the broker's confirm.
+    def publish(self, task_id: str, envelope: Envelope, *, within: float | None = None) -> None:
+        """Publish and wait for the broker's confirm, at most ``within`` seconds if that is less than the timeout.
 
         Raises:
             Undeliverable: if no queue takes it.
             BrokerUnavailable: if the broker did not confirm within ``publish_timeout``.
         """
-        (error,) = self.publish_many([(task_id, envelope)])
+        (error,) = self._way.publish([(task_id, envelope)], within)
         if error is not None:
             raise error
 
@@ -159,20 +159,21 @@ class _Pushes:
         self._producer: Producer | None = None
         self._resting_until = 0.0
 
-    def publish(self, messages: Iterable[tuple[str, Envelope]]) -> list[Exception | None]:
-        """See :meth:`Publisher.publish_many`."""
-        return [self._publish(task_id, envelope) for task_id, envelope in messages]
+    def publish(self, messages: Iterable[tuple[str, Envelope]], within: float | None = None) -> list[Exception | None]:
+        """See :meth:`Publisher.publish_many`; each call to the broker is bounded by its sockets' timeouts."""
+        patience = self._timeout if within is None else max(0.0, min(within, self._timeout))
+        return [self._publish(task_id, envelope, patience) for task_id, envelope in messages]
 
     def close(self) -> None:
         """Give the connection back."""
         with self._lock:
             self._discard()
 
-    def _publish(self, task_id: str, envelope: Envelope) -> Exception | None:
+    def _publish(self, task_id: str, envelope: Envelope, patience: float) -> Exception | None:
         if time.monotonic() < self._resting_until:
             return BrokerUnavailable("The broker did not answer a moment ago")
-        if not self._lock.acquire(timeout=self._timeout):
-            return BrokerUnavailable(f"The broker did not take other messages within {self._timeout:g} s")
+        if not self._lock.acquire(timeout=patience):
+            return BrokerUnavailable(f"The broker did not take other messages within {patience:.2g} s")
         try:
             return self._push(task_id, envelope)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -92,6 +93,7 @@ class Recorder:
 
     def publish(self, body: Any, **options: Any) -> None:
         """Record the message, then publish it if it is due."""
+        started = time.monotonic()
         sending = self._sending(body, options)
         # Whoever publishes has so long; then a dispatcher takes it for lost.
         self.submitted = self.app.ledger.submit(
@@ -105,7 +107,9 @@ class Recorder:
                 reason=self.submitted.outcome,
             )
         if self.submitted.publish_now:
-            self.app.publish(sending.draft.id, sending.envelope)
+            # One bound for both: what the store has taken of it the broker does not get.
+            left = self.app.settings.publish_timeout - (time.monotonic() - started)
+            self.app.publish(sending.draft.id, sending.envelope, within=left)
 
     def _sending(self, body: Any, options: Mapping[str, Any]) -> Sending:
         headers = options["headers"]

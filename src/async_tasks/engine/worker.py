@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -156,7 +157,10 @@ class LeaseKeeper(bootsteps.StartStopStep):
             if since == now:
                 log.info("stopping a cancelled task", task_id=task_id)
             if since == now and request.worker_pid:
-                worker.pool.terminate_job(request.worker_pid, SOFT_STOP)
+                # Not by the pool: it would take every later death of this process for our doing, and the task that
+                # it then runs for one that was revoked.
+                with suppress(ProcessLookupError):
+                    os.kill(request.worker_pid, SOFT_STOP)
             elif now - since >= self.app.settings.cancel_grace:
                 # The pool's own signal: what SIGTERM means is another's, and its processes may ignore it.
                 request.terminate(worker.pool, signal=TERM_SIGNAME)

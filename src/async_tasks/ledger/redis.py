@@ -202,9 +202,17 @@ class Ledger(Reader):
 
     # -- the dispatcher ------------------------------------------------------------------------------
 
-    def take_due(self, *, limit: int, lease: float, take_over: bool, max_losses: int) -> Due:
-        """Take what is due to be published, end what has expired, and take over what has lost its worker."""
-        first, *pairs = self.connection.script("take", limit, ms(lease, 1000), int(take_over), max_losses)
+    def take_due(self, *, limit: int, lease: float, worker_lease: float, max_losses: int) -> Due:
+        """Take what is due to be published, end what has expired, and take over what has lost its worker.
+
+        Args:
+            limit: at most so many of each.
+            lease: seconds for which what is taken is the caller's to publish.
+            worker_lease: seconds that workers get to renew their leases after nobody has looked for a while, as then
+                the store was away.
+            max_losses: after which a record is a failure.
+        """
+        first, *pairs = self.connection.script("take", limit, ms(lease, 1000), ms(worker_lease, 1000), max_losses)
         envelopes = {pairs[i].decode(): Envelope.unpack(pairs[i + 1]) for i in range(0, len(pairs), 2)}
         return Due(envelopes, None if first < 0 else first / 1000)
 

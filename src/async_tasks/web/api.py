@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
@@ -146,9 +145,16 @@ def _accepted(record: Record, status: int) -> Response:
     answer.status_code = status
     answer.headers["Location"] = record.public()["links"]["self"]
     if status == 202 and not record.finished:  # noqa: PLR2004 - the status says it
-        ahead = (record.due_at or 0) / 1000 - time.time()
-        answer.headers["Retry-After"] = str(max(POLL, math.ceil(ahead)))
+        answer.headers["Retry-After"] = str(max(POLL, math.ceil(_ahead(record))))
     return answer
+
+
+def _ahead(record: Record) -> float:
+    """Seconds until it is due, by the store's clock: that of this machine may say otherwise."""
+    if record.due_at:
+        with suppress(StoreUnavailable):  # it is accepted all the same, and a 503 would say the contrary
+            return (record.due_at - _app().ledger.now()) / 1000
+    return 0
 
 
 def _is_task(name: str) -> bool:

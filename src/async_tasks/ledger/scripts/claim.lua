@@ -11,7 +11,7 @@ if (r.message_key or '') ~= message_key then return { 'stale', '' } end
 if r.state == 'STARTED' then
   if r.claim.token == token then return { 'run', cmsgpack.pack(r) } end
   local held_until = tonumber(redis.call('ZSCORE', P .. 'leases', id) or 0)
-  if held_until > NOW then return { 'held', '' } end
+  if held_until > NOW or not may_take_over() then return { 'held', '' } end
   lose(r, 'lease run out', 'no sign of life from its worker', max_losses)
   if is_final(r) then
     save_record(r)

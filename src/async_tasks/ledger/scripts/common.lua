@@ -11,6 +11,7 @@
 --   waiting:<queue>   ids that are in the broker, by when they were put there
 --   passed:<queue>    when that was put there which was claimed last, of those without a priority
 --   leases            ids that run, by when their worker is given up
+--   looked            when a dispatcher last looked;  living: until when nobody is taken for dead
 --   expiring          unfinished ids with an expiry, by when
 --   finished          ids by time of finish, for the trimmer
 --   dead              messages that belong to no record and that nobody will run
@@ -168,6 +169,11 @@ end
 
 local function expired(r)
   return r.expires_at and r.expires_at <= NOW
+end
+
+-- When the store was away or stood still, every lease has run out at once: living workers get time to renew theirs.
+local function may_take_over()
+  return NOW >= tonumber(redis.call('GET', P .. 'living') or 0)
 end
 
 -- A running record has lost its worker: back to PENDING, or FAILURE after too many losses.

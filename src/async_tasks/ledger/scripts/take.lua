@@ -1,9 +1,16 @@
--- A dispatcher takes what has come due. ARGV: limit, publish lease ms, may take over (0 or 1), max losses.
+-- A dispatcher takes what has come due. ARGV: limit, publish lease ms, lease of a worker ms, max losses.
 -- What it takes is its own for the publish lease; if it dies, another takes it then.
 -- Returns {ms until the next is due or -1, id, message, id, message, …}.
-local limit, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
+local limit, lease, worker_lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
-if ARGV[3] == '1' then
+-- Dispatchers look once a second: this is as long as two have failed to, or as a lease lasts that was just renewed.
+local looked = tonumber(redis.call('GET', P .. 'looked') or 0)
+if NOW - looked > math.max(2 * DISPATCHER_NAP, 0.75 * worker_lease) then
+  redis.call('SET', P .. 'living', NOW + worker_lease)
+end
+redis.call('SET', P .. 'looked', NOW)
+
+if may_take_over() then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', NOW, 'LIMIT', 0, limit)) do
     local r = load_record(id)
     if r and r.state == 'STARTED' then
@@ -45,7 +52,9 @@ end
 for _, set in ipairs({ 'due', 'leases', 'expiring' }) do
   local head = redis.call('ZRANGE', P .. set, 0, 0, 'WITHSCORES')
   if head[2] then
-    local ms = math.max(0, math.ceil(tonumber(head[2]) - NOW))
+    local at = tonumber(head[2])
+    if set == 'leases' then at = math.max(at, tonumber(redis.call('GET', P .. 'living') or 0)) end
+    local ms = math.max(0, math.ceil(at - NOW))
     if answer[1] < 0 or ms < answer[1] then answer[1] = ms end
   end
 end
