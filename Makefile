@@ -18,7 +18,7 @@ up: ## Run the whole system on this machine; Ctrl-C stops it, and its data stay 
 	@tools/sync --no-dev --inexact
 	@exec $(BIN)/async-tasks up $(ARGS)
 
-test: dev ## Lint, then run every test on real servers; installs RabbitMQ, Redis and Chromium when missing
+test: dev ## Lint, then run every test on real servers; installs RabbitMQ, Redis, Chromium and faketime when missing
 	@tools/ensure-system-packages
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/pytest --numprocesses=3 --dist=loadfile $(ARGS)

@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 #: Seconds between two looks whether the dispatcher still lives.
 DISPATCHER_WATCH: Final = 1.0
+#: Seconds between two looks whether a pool process has died.
+POOL_WATCH: Final = 0.5
 #: What the pool raises SoftTimeLimitExceeded for in the task's process.
 SOFT_STOP: Final = signal.SIGUSR1
 #: Seconds that the main process waits for the store: it must go on serving the broker.
@@ -125,6 +127,8 @@ class LeaseKeeper(bootsteps.StartStopStep):
             # No thread may live in this process while it forks children.
             self.app.ledger.connection.patience = PARENT_PATIENCE
             worker.timer.call_repeatedly(interval, self.renew, (worker,))
+            # The pool looks only every 5 s: it stops watching a process whose end it could not yet collect.
+            worker.timer.call_repeatedly(POOL_WATCH, worker.pool.maintain_pool)
         else:
             # The other pools run tasks in this process: a blocked loop must not lose their leases, and
             # they must wait for the store as a pool process would.
