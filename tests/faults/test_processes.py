@@ -81,7 +81,8 @@ def test_a_task_that_loses_its_process_too_often_is_a_failure_with_the_reason(ap
 def test_what_a_killed_worker_ran_runs_again_and_nothing_of_the_worker_is_left(app, running_system, tmp_path):
     system = running_system(modules=MODULES, env={"ASYNC_TASKS_LEASE": "1"})
     for name in ("one", "two"):
-        system.launch("worker", "--concurrency", "2", name=name)
+        # Room for all of them in the one that is left.
+        system.launch("worker", "--concurrency", "3", name=name)
     for name in ("one", "two"):
         system.wait_ready(name)
     tasks = [Held(app, tmp_path / f"held-{n}") for n in range(3)]
