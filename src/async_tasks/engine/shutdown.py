@@ -135,10 +135,13 @@ class GracefulStop:
         for process in tuple(pool) if isinstance(self.worker.pool, PreforkPool) else ():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-        # A connection of its own: ours may be in the middle of a call.
-        connection = StoreConnection(self.app.settings.store(), timeout=LAST_CALL, patience=LAST_CALL)
-        with suppress(StoreUnavailable):
-            ledger = Ledger(connection)
-            for request in set(state.reserved_requests):
-                ledger.release(request.id, self.app.owner, HANDED_BACK)
-        os._exit(EX_OK)
+        try:
+            # A connection of its own: ours may be in the middle of a call.
+            url = self.app.ledger.connection.url
+            ledger = Ledger(StoreConnection(url, timeout=LAST_CALL, patience=LAST_CALL))
+            with suppress(StoreUnavailable):
+                for request in set(state.reserved_requests):
+                    ledger.release(request.id, self.app.owner, HANDED_BACK)
+        finally:
+            # Whatever went wrong: the leases run out, and the process must not stay.
+            os._exit(EX_OK)
