@@ -157,6 +157,26 @@ def test_a_page_is_told_of_its_visitors_tasks_and_of_the_one_it_shows(web: Syste
             assert {update["id"] for update in next(iter(stream)).data["updates"]} == {new.data["id"]}
 
 
+def test_a_page_of_everything_hears_that_something_changed_and_is_told_of_its_visitors_tasks(web: System) -> None:
+    with httpx.Client(base_url=web.url) as tab:
+        tab.get("/").raise_for_status()
+        cookies = "; ".join(f"{name}={value}" for name, value in tab.cookies.items())
+        with Stream(web.url, "/live?all", Cookie=cookies) as stream:
+            messages = iter(stream)
+            assert next(messages).event == "look"
+            submit(web, delay=600)
+            stir = next(messages)
+            assert (stir.event, stir.data) == ("stir", {})
+            token = re.search('name="_csrf" value="([^"]+)"', tab.get("/forms/add").text)
+            assert token
+            tab.post("/forms/add", data={"_csrf": token[1], "a": "1", "b": "2"})
+            mine = next(message for message in messages if message.event == "change")
+            assert (mine.data["mine"], mine.data["name"]) == (True, "add")
+        # A page that comes back is at the place that it heard of last.
+        with Stream(web.url, "/live?all", Cookie=cookies, Last_Event_ID=str(stir.id)) as stream:
+            assert next(iter(stream)).data["cursor"] >= str(stir.id)
+
+
 def test_a_finished_task_needs_no_watching(web: System) -> None:
     task_id = submit(web, delay=600)
     path = f"/api/v1/tasks/{task_id}/events"

@@ -241,6 +241,7 @@ def _view() -> updates.View:
     return updates.View(
         visitor=visitor,
         task_id=request.args.get("task") or None,
+        everything="all" in request.args,
         listed="list" in request.args,
         after=request.headers.get("Last-Event-ID") or request.args.get("after") or None,
         seen=mine.seen_at(),

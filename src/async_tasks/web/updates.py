@@ -5,18 +5,20 @@ Both carry the same updates: of a record, the HTML that stands for it, from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, current_app
 
 from async_tasks import catalog, queries
-from async_tasks.ledger.record import Record, State
+from async_tasks.errors import StoreUnavailable
+from async_tasks.ledger.record import Change, Record, State
 from async_tasks.web import mine, sse
 from async_tasks.web.live import Hub
 from async_tasks.web.streams import response_of
-from async_tasks.web.subscriptions import Subscription
+from async_tasks.web.subscriptions import LOST, Event, Subscription
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 #: A change of the last moment before a page was made may not have been on it.
 OVERLAP: Final = 1000
+
+#: Seconds in which a page hears at most once that something changed. It looks that much later, and so misses nothing.
+STIR: Final = 0.5
 
 #: A comment would not reach the page's script, which has to know that the stream is alive.
 BEAT: Final = sse.event({}, name="beat")
@@ -37,6 +42,7 @@ class View:
     Attributes:
         visitor: whose tasks are told of.
         task_id: the task whose page it is.
+        everything: whether it is to hear that anything changed, whoever's.
         listed: whether it has the list of the visitor's tasks.
         after: the place in the stream of changes that it knows; None: none.
         seen: up to when the list was looked at, milliseconds since the epoch.
@@ -45,6 +51,7 @@ class View:
 
     visitor: str | None
     task_id: str | None
+    everything: bool
     listed: bool
     after: str | None
     seen: int
@@ -60,15 +67,18 @@ def stream(view: View) -> Response:
     """
     hub: Hub = current_app.extensions["async_tasks_live"]
     teller = _Teller(view, current_app.jinja_env)
-    # Who watches nothing is still to be known to the hub, which ends all streams with the process.
-    ids = [view.task_id or ""] if view.task_id or not view.visitor else []
-    subscription = hub.subscribe(ids, submitter=view.visitor)
+    if view.everything:
+        subscription = hub.subscribe()
+    else:
+        # Who watches nothing is still to be known to the hub, which ends all streams with the process.
+        ids = [view.task_id or ""] if view.task_id or not view.visitor else []
+        subscription = hub.subscribe(ids, submitter=view.visitor)
     try:
         first = hub.ask(teller.look, subscription.cursor)
     except BaseException:
         subscription.close()
         raise
-    return response_of(subscription, _events(subscription, teller, first))
+    return response_of(subscription, _events(hub, subscription, teller, first))
 
 
 def now(view: View) -> dict[str, Any]:
@@ -82,16 +92,21 @@ def now(view: View) -> dict[str, Any]:
     return _Teller(view, current_app.jinja_env).look(app, queries.latest_change(app))
 
 
-def _events(subscription: Subscription, teller: _Teller, first: dict[str, Any]) -> Iterator[bytes]:
+def _events(hub: Hub, subscription: Subscription, teller: _Teller, first: dict[str, Any]) -> Iterator[bytes]:
     yield sse.opening(subscription.cursor)
     yield sse.event(first, name="look", cursor=subscription.cursor)
-    for event in subscription:
-        if event is None:
+    for batch in subscription.batches():
+        if batch is None:
             yield BEAT
-        elif event.change is None:
-            return  # some were lost: the page comes back, and begins with what is
-        elif event.record is not None:
-            yield sse.event(teller.update(event.record), cursor=event.change.cursor)
+            continue
+        if LOST in batch:
+            return  # the page comes back, and begins with what is
+        try:
+            told = b"".join(teller.tell(hub, batch))
+        except StoreUnavailable:
+            return
+        if told:
+            yield told
 
 
 class _Teller:
@@ -102,6 +117,7 @@ class _Teller:
         self._entry = environment.get_template("_entry.html")
         self._task = environment.get_template("_task.html")
         self._known = sse.position(view.after)[0] - OVERLAP if view.after else 0
+        self._stirred_at = float("-inf")
 
     def look(self, app: App, cursor: str) -> dict[str, Any]:
         """All that has changed since the page was made, or may have, and the badge."""
@@ -114,6 +130,30 @@ class _Teller:
             "unseen": [[record.id, record.finished_at, record.state is State.FAILURE] for record in fresh],
             "updates": [self.update(record) for record in self._changed(records)],
         }
+
+    def tell(self, hub: Hub, events: Sequence[Event]) -> Iterator[bytes]:
+        """What the page hears of these changes.
+
+        Raises:
+            StoreUnavailable: if the store had to be asked, and does not answer.
+        """
+        for event in self._with_records(hub, events) if self.view.everything else events:
+            if event.record is not None:
+                yield sse.event(self.update(event.record), cursor=event.cursor)
+        now = time.monotonic()
+        if self.view.everything and events and now - self._stirred_at >= STIR:
+            self._stirred_at = now
+            yield sse.event({}, name="stir", cursor=events[-1].cursor)
+
+    def _with_records(self, hub: Hub, events: Sequence[Event]) -> list[Event]:
+        """Those that are told in full; who watches everything is handed no records."""
+        own = [event.change for event in events if event.change and self._is_told(event.change)]
+        records = hub.ask(queries.get_many, list({change.id for change in own})) if own else {}
+        return [Event(change, records.get(change.id)) for change in own]
+
+    def _is_told(self, change: Change) -> bool:
+        mine = self.view.visitor is not None and change.submitted_by == self.view.visitor
+        return mine or change.id == self.view.task_id
 
     def update(self, record: Record) -> dict[str, Any]:
         """One record as the page shows it."""

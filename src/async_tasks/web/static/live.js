@@ -2,6 +2,7 @@
 
 import { localize, now, say } from "./app.js";
 import { morph } from "./morph.js";
+import { present as following, refreshSoon } from "./regions.js";
 
 const OPENING = 5000; // ms within which a stream must begin: a proxy may hold it back
 const SILENCE = 40000; // ms without a word after which it is given up; the server says something every 15 s
@@ -35,10 +36,12 @@ function query() {
   const asked = new URLSearchParams({ after: cursor });
   if (body.dataset.task) asked.set("task", body.dataset.task);
   if ("list" in body.dataset) asked.set("list", "");
+  if (following) asked.set("all", "");
   return asked;
 }
 
 function look({ cursor: place, unseen, updates }) {
+  if (place !== cursor) refreshSoon();
   cursor = place;
   for (const [id, at, failed] of unseen) finished.set(id, { at, failed });
   updates.forEach(update);
@@ -131,6 +134,11 @@ function open() {
     cursor = event.lastEventId;
     update(JSON.parse(event.data));
     showBadge();
+  });
+  mine.addEventListener("stir", (event) => {
+    heard(SILENCE);
+    cursor = event.lastEventId;
+    refreshSoon();
   });
   mine.addEventListener("beat", () => heard(SILENCE));
   // The browser would come back by itself, but not after every failure, and it could not look meanwhile.

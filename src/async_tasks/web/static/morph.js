@@ -17,8 +17,39 @@ export function morph(old, fresh) {
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) !== value && !(name === "open" && old.nodeName === "DETAILS")) old.setAttribute(name, value);
   }
-  const kept = [...old.childNodes];
-  const wanted = [...fresh.childNodes];
-  wanted.forEach((node, at) => (at < kept.length ? morph(kept[at], node) : old.append(node)));
-  kept.slice(wanted.length).forEach((node) => node.remove());
+  morphChildren(old, [...fresh.childNodes]);
+}
+
+// An element with an id stays itself wherever it goes: the row that is ticked, not the place of a ticked row.
+function morphChildren(old, wanted) {
+  const ids = new Set(wanted.map(({ id }) => id).filter(Boolean));
+  const known = new Map([...old.children].filter(({ id }) => ids.has(id)).map((child) => [child.id, child]));
+  let place = old.firstChild;
+  for (const node of wanted) {
+    // What goes makes room first: an element that is moved would lose its focus.
+    place = drop(place, ({ id }) => id && !ids.has(id));
+    const same = node.id && known.get(node.id);
+    if (same) {
+      place = drop(place, (each) => each !== same && !each.id);
+      if (place !== same) old.insertBefore(same, place);
+      place = same.nextSibling;
+      morph(same, node);
+    } else if (!place || node.id || place.id) {
+      old.insertBefore(node, place);
+    } else {
+      const next = place.nextSibling;
+      morph(place, node);
+      place = next;
+    }
+  }
+  drop(place, () => true);
+}
+
+function drop(node, unwanted) {
+  while (node && unwanted(node)) {
+    const next = node.nextSibling;
+    node.remove();
+    node = next;
+  }
+  return node;
 }
