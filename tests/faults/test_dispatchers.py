@@ -132,6 +132,6 @@ def test_two_go_on_when_the_third_is_killed_in_the_middle(app, dispatchers, tmp_
     # What the dead one had published and not noted is there twice, and runs once.
     dispatchers.system.start("worker")
     wait_until(lambda: app.ledger.count("state:SUCCESS") == COUNT, 60, "all to run")
-    wait_until(lambda: app.publisher.depth("celery_see") == 0, 30, "copies to be looked at")
+    wait_until(lambda: app.publisher.depths(["celery_see"])["celery_see"] == 0, 30, "copies to be looked at")
     assert {record.attempts for record in app.ledger.get_many(ids).values()} == {1}
     assert Counter(path.read_text().splitlines()) == Counter(f"{word} {n}" for n in range(COUNT) for word in WORDS)

@@ -37,7 +37,7 @@ def message_of(app, task_id):
 def deliver(app, task_id, message, times):
     """So many copies, and wait until workers have seen all of them."""
     assert app.publisher.publish_many([(task_id, message)] * times) == [None] * times
-    wait_until(lambda: app.publisher.depth("celery_see") == 0, 30, "the copies to be taken")
+    wait_until(lambda: app.publisher.depths(["celery_see"])["celery_see"] == 0, 30, "the copies to be taken")
     # What was taken before them has been looked at when these have run: a worker takes in order.
     for each in [submit(app, "slowly", {"value": n, "seconds": 0.1}) for n in range(6)]:
         assert queries.wait(app, each.id, 30).state is State.SUCCESS

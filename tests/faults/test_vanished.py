@@ -37,7 +37,7 @@ def test_what_is_overtaken_is_published_again_though_its_queue_is_never_empty(ap
                 if ended.wait(0.02):
                     return
             waiting.append(submit(app, "slowly", {"value": n, "seconds": SECONDS}).id)
-            least[0] = min(least[0], app.publisher.depth("celery_see"))
+            least[0] = min(least[0], app.publisher.depths(["celery_see"])["celery_see"])
 
     busy = threading.Thread(target=keep_busy)
     busy.start()

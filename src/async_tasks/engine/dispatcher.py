@@ -95,7 +95,7 @@ class Dispatcher:
             return NAP
         if len(due.envelopes) == BATCH:
             return 0.0
-        return min(NAP, *(seconds for seconds in (due.next_in, scheduled_in) if seconds is not None), NAP)
+        return min(seconds for seconds in (due.next_in, scheduled_in, NAP) if seconds is not None)
 
     def _publish(self, due: Due) -> bool:
         """Publish; returns whether the broker was away. What failed comes due again soon."""
@@ -121,17 +121,18 @@ class Dispatcher:
         if now - self._looked_at < NAP:
             return
         self._looked_at = now
-        for queue in self.app.queue_names:
-            if not self.app.ledger.waits_longer_than(queue, VANISHED_AFTER):
-                continue
-            try:
-                empty = self.app.publisher.depth(queue) == 0
-            except BrokerUnavailable:
-                continue
-            if empty:
-                # What has been set aside has not vanished, and its record is to say so.
-                self._dead_letters.collect(at_once=True)
-            count = self.app.ledger.republish_vanished(queue, older_than=VANISHED_AFTER, limit=BATCH, empty=empty)
+        waiting = [queue for queue in self.app.queue_names if self.app.ledger.waits_longer_than(queue, VANISHED_AFTER)]
+        if not waiting:
+            return
+        try:
+            depths = self.app.publisher.depths(waiting)
+        except BrokerUnavailable:
+            return
+        if not all(depths.values()):
+            # What has been set aside has not vanished, and its record is to say so.
+            self._dead_letters.collect(at_once=True)
+        for queue, depth in depths.items():
+            count = self.app.ledger.republish_vanished(queue, older_than=VANISHED_AFTER, limit=BATCH, empty=depth == 0)
             if count:
                 log.warning("messages had vanished from their queue", queue=queue, count=count)
 

@@ -36,6 +36,19 @@ REST: Final = 1.0
 TICK: Final = 1.0
 
 
+def publish(producer: Producer, envelope: Envelope, **options: Any) -> None:
+    """Hand a message to Kombu as it is, but for ``options`` of Kombu's that win."""
+    properties = {name: value for name, value in envelope.properties.items() if value or name != "priority"}
+    producer.publish(
+        envelope.body,
+        exchange=envelope.exchange,
+        routing_key=envelope.routing_key,
+        headers=dict(envelope.headers),
+        retry=False,
+        **{**properties, **options},
+    )
+
+
 class Pending:
     """One message on its way; ``done`` is set with the broker's answer, ``error`` is None if it has the message."""
 
@@ -213,17 +226,7 @@ class GroupCommit:
         entry.sendings += 1
         entry.sent_at = time.monotonic()
         self._in_flight[self._tag] = entry
-        envelope = entry.envelope
-        producer.publish(
-            envelope.body,
-            exchange=envelope.exchange,
-            routing_key=envelope.routing_key,
-            headers=dict(envelope.headers),
-            mandatory=True,
-            retry=False,
-            timeout=self._timeout,
-            **{name: value for name, value in envelope.properties.items() if value or name != "priority"},
-        )
+        publish(producer, entry.envelope, mandatory=True, timeout=self._timeout)
 
     def _exchange_exists(self, connection: Connection, entry: Pending) -> bool:
         # A message to an exchange that is not there closes the channel, with all that is in flight on it.

@@ -13,7 +13,7 @@ from kombu import Connection, Producer
 
 from async_tasks.engine import topology
 from async_tasks.engine.group_commit import FAILURES as AMQP_FAILURES
-from async_tasks.engine.group_commit import REST, GroupCommit
+from async_tasks.engine.group_commit import REST, GroupCommit, publish
 from async_tasks.engine.pushing import push_of, transport_priority
 from async_tasks.errors import BrokerUnavailable, Undeliverable
 from async_tasks.ledger import Envelope, Push
@@ -88,21 +88,26 @@ class Publisher:
         """
         self._ask(lambda _: None, timeout)
 
-    def depth(self, queue: str) -> int:
-        """How many messages wait in a queue, not counting those that workers hold.
+    def depths(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many messages wait in each of these queues, not counting those that workers hold.
 
         Raises:
             BrokerUnavailable: if the broker did not answer.
         """
 
-        def count(connection: Connection) -> int:
+        def count(connection: Connection, queue: str) -> int:
             try:
-                return int(connection.default_channel.queue_declare(queue=queue, passive=True).message_count)
+                with connection.channel() as channel:
+                    return int(channel.queue_declare(queue=queue, passive=True).message_count)
             except ChannelError:
                 # There is no such queue: on the Redis transport that is an empty one.
                 return 0
 
-        return int(self._ask(count, self.settings.publish_timeout))
+        def count_all(connection: Connection) -> dict[str, int]:
+            return {queue: count(connection, queue) for queue in queues}
+
+        counted: dict[str, int] = self._ask(count_all, self.settings.publish_timeout)
+        return counted
 
     def close(self) -> None:
         """Give the connections back."""
@@ -184,7 +189,7 @@ class _Pushes:
         try:
             if self._producer is None:
                 self._producer = Producer(self._connect().channel(), auto_declare=False)
-            self._send(self._producer, envelope)
+            publish(self._producer, envelope, priority=transport_priority(envelope))
         except ChannelError as exc:
             self._discard()
             if not fresh:
@@ -199,16 +204,6 @@ class _Pushes:
             self._resting_until = time.monotonic() + REST
             return BrokerUnavailable(f"The broker did not take the message: {type(exc).__name__}: {exc}")
         return None
-
-    def _send(self, producer: Producer, envelope: Envelope) -> None:
-        producer.publish(
-            envelope.body,
-            exchange=envelope.exchange,
-            routing_key=envelope.routing_key,
-            headers=dict(envelope.headers),
-            retry=False,
-            **{**envelope.properties, "priority": transport_priority(envelope)},
-        )
 
     def _discard(self) -> None:
         producer, self._producer = self._producer, None
