@@ -13,27 +13,20 @@ from pathlib import Path
 from typing import NoReturn
 
 from async_tasks import task
+from tests.support.files import write_line
 
 
 @task
 def hold(path: str, seconds: float = 120) -> int:
-    """Write the id of the process, and wait until there is a file of that name with ``.go`` behind it."""
-    _write(path, str(os.getpid()))
+    """Write the id of the process, wait for a file of that name with ``.go`` behind it, and leave one with ``.over``."""
+    write_line(path, str(os.getpid()))
     deadline = time.monotonic() + seconds
     while not Path(f"{path}.go").exists():
         if time.monotonic() > deadline:
             raise TimeoutError(f"nobody let it go within {seconds:g} s")
         time.sleep(0.02)
+    Path(f"{path}.over").touch()
     return os.getpid()
-
-
-def _write(path: str, line: str) -> None:
-    # One write of a short line with O_APPEND is atomic, whatever other processes do.
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, f"{line}\n".encode())
-    finally:
-        os.close(descriptor)
 
 
 def _raise(exc: BaseException) -> NoReturn:
@@ -70,6 +63,6 @@ def _recurse(depth: int) -> int:
 @task
 def end_by(how: str, path: str) -> str:
     """Write a line, and end in one of those ways."""
-    _write(path, how)
+    write_line(path, how)
     (RAISES | KILLS)[how]()
     return "went on"

@@ -14,6 +14,7 @@ from celery import group as make_group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from async_tasks import effect_once, report_progress, task
+from tests.support.files import write_line
 
 
 @task
@@ -43,27 +44,18 @@ def fail(text: str) -> str:
 @task
 def append(path: str, line: str, seconds: float = 0) -> str:
     """Write a line when it starts, wait, write another when it ends: the effect that tests count."""
-    _write(path, f"start {line}")
+    write_line(path, f"start {line}")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
-    _write(path, f"end {line}")
+    write_line(path, f"end {line}")
     return line
-
-
-def _write(path: str, line: str) -> None:
-    # One write of a short line with O_APPEND is atomic, whatever other processes do.
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, f"{line}\n".encode())
-    finally:
-        os.close(descriptor)
 
 
 @task(max_retries=3, backoff=0.05, retry_for=(ValueError,))
 def flaky(path: str, failures: int) -> int:
     """Fail so many times, then succeed."""
-    _write(path, "try")
+    write_line(path, "try")
     tries = len(Path(path).read_text().splitlines())
     if tries <= failures:
         raise ValueError(f"try {tries}")
@@ -123,11 +115,11 @@ def stubborn(path: str, seconds: float, manner: str) -> str:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            _write(path, "goes on")
+            write_line(path, "goes on")
             while time.monotonic() < deadline:
                 time.sleep(0.01)
         except SoftTimeLimitExceeded:
-            _write(path, "asked to stop")
+            write_line(path, "asked to stop")
             if manner == "cleans":
                 raise
     return "done"
@@ -136,7 +128,7 @@ def stubborn(path: str, seconds: float, manner: str) -> str:
 @task(bind=True)
 def bow_out(self: Any, how: str, path: str) -> str:
     """End by one of Celery's exceptions."""
-    _write(path, "run")
+    write_line(path, "run")
     if how == "ignore":
         raise Ignore("no need")
     if how == "again" and len(Path(path).read_text().splitlines()) > 1:
@@ -150,13 +142,13 @@ def pay_once(path: str, how: str) -> str:
     tries = 0 if not Path(path).exists() else len(Path(path).read_text().splitlines())
     with effect_once("paid") as paid:
         if not paid.done:
-            _write(path, "paid")
+            write_line(path, "paid")
             paid.value = f"receipt {tries + 1}"
             if how == "killed before the mark" and tries == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
     with effect_once("noted") as noted:
         if not noted.done:
-            _write(path, "noted")
+            write_line(path, "noted")
             noted.value = {"first": True}
             return_early = False
         else:
@@ -193,7 +185,7 @@ def silent(seconds: float) -> str:
 @task
 def die(how: str, path: str) -> str:
     """End the process at the first run; succeed at the second."""
-    _write(path, "run")
+    write_line(path, "run")
     if len(Path(path).read_text().splitlines()) > 1:
         return "alive"
     if how == "kill":

@@ -150,7 +150,7 @@ def _run(task: Task, spec: catalog.TaskSpec | None, args: Any, kwargs: Any) -> A
         _end_by_itself(task, exc)
         raise
     except SoftTimeLimitExceeded as exc:
-        if _is_cancelled(task):
+        if task.app.ledger.is_cancelled(task.request.id):
             raise _cancelled(task) from exc
         if spec is not None and spec.options.soft_time_limit is None:
             # Meant for the task that this process ran a moment ago.
@@ -206,11 +206,6 @@ def _end_by_itself(task: Task, exc: Ignore | Reject) -> None:
         task.app.ledger.hand_back(task.request.id, task.app.owner, "it asked to be run again", sys.maxsize)
     else:
         end(task, State.FAILURE, "Reject", f"the task rejected its message: {exc.reason}")
-
-
-def _is_cancelled(task: Task) -> bool:
-    record = task.app.ledger.get(task.request.id)
-    return record is not None and record.cancel_requested
 
 
 def end(task: Task, state: State, kind: str, why: str) -> None:

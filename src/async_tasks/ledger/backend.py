@@ -13,6 +13,7 @@ import structlog
 from celery import states
 from celery.backends.redis import RedisBackend
 from celery.backends.redis import ResultConsumer as RedisResultConsumer
+from celery.exceptions import SoftTimeLimitExceeded, TaskRevokedError
 
 from async_tasks.ledger.connection import PREFIX
 from async_tasks.ledger.record import Error, Record, State
@@ -70,6 +71,9 @@ class LedgerBackend(RedisBackend):
         if state not in State.__members__ or state == states.PENDING:
             self._store_progress(task_id, result, request)
             return result
+        if isinstance(result, SoftTimeLimitExceeded) and self.app.ledger.is_cancelled(task_id):
+            # Its function had returned, and the wish to stop it came while its result was being stored.
+            state, result = states.REVOKED, TaskRevokedError("cancelled while it ran")
         failed = isinstance(result, BaseException)
         encoded = self.encode_result(result, state)
         error = describe(result, traceback) if failed else None

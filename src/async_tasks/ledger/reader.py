@@ -43,6 +43,11 @@ class Reader:
         raws: Any = self.connection.call(lambda: self.client.mget(keys))
         return {found.id: found for raw in raws if raw and (found := record(raw))}
 
+    def is_cancelled(self, task_id: str) -> bool:
+        """Whether somebody has asked for the end of that task."""
+        found = self.get(task_id)
+        return found is not None and found.cancel_requested
+
     def newest(
         self, index: str, *, since: int | None, until: int | None, before: tuple[int, str] | None, count: int
     ) -> list[tuple[int, str]]:
