@@ -12,6 +12,9 @@ from benchmarks.soak.house import GRACE, House, Role, kill
 
 #: Seconds beyond the grace within which a worker that is asked to end must have ended.
 STOP_SLACK: Final = 15.0
+#: Share of the cuts that come in the middle of an answer, and not of a question; and after how many bytes at most.
+CUT_ANSWER: Final = 0.5
+CUT_WITHIN_BYTES: Final = 4000
 #: Seconds that so many bytes may take to pass.
 CUT_WITHIN: Final = 5.0
 #: Seconds that a role has to come back before it is hit again; one in four is hit wherever it stands.
@@ -183,7 +186,7 @@ class Driver:
             links[0].reset()
         elif fault.kind.startswith("cut"):
             # In the middle of a question or of its answer, wherever these bytes end.
-            links[0].cut("to_client" if fault.draw < 0.5 else "to_server", int(fault.draw * 4000))  # noqa: PLR2004 - half
+            links[0].cut("to_client" if fault.draw < CUT_ANSWER else "to_server", int(fault.draw * CUT_WITHIN_BYTES))
             ends = time.monotonic() + CUT_WITHIN
             while links[0].cut_pending and time.monotonic() < ends:
                 self._wait(0.05)

@@ -33,6 +33,8 @@ CONCURRENCY: Final = 6
 GRACE: Final = 4.0
 #: Seconds after which a worker without a sign of life has lost its tasks; the default.
 LEASE: Final = 4.0
+#: Seconds for which the processes of a web process that was killed may still have its port.
+PORT_LEFT: Final = 8.0
 DISPATCHER: Final = "async_tasks.engine.dispatcher"
 
 
@@ -58,6 +60,7 @@ class Role:
         self.name = name
         self.kind = name.partition("-")[0]
         self.wanted = False
+        self._killed_at = float("-inf")
         self.links = {"store": Proxy(house.store.port)}
         env = {
             "ASYNC_TASKS_REDIS_URL": house.store.url.replace(str(house.store.port), str(self.links["store"].port)),
@@ -112,6 +115,7 @@ class Role:
     def kill_parent(self) -> None:
         """SIGKILL to the main process alone: what it started must find out by itself."""
         self.wanted = False
+        self._killed_at = time.monotonic()
         self.process.signal(signal.SIGKILL)
         self.process.wait()
 
@@ -125,6 +129,11 @@ class Role:
         self.wanted = False
         self.process.signal(signal.SIGTERM)
         return self.process.wait(seconds)
+
+    def waits_for_its_port(self) -> bool:
+        """Whether it could not start because what its killed predecessor has left behind has the port."""
+        late = time.monotonic() - self._killed_at > PORT_LEFT
+        return self.kind == "web" and not late and "is in use" in self.process.tail(5)
 
     def children(self) -> list[int]:
         """The pool processes of a worker, or the processes of gunicorn that serve; sorted."""
@@ -188,7 +197,8 @@ class House:
         """Start again what has ended by itself, as a supervisor does, and note it."""
         for role in self.roles.values():
             if role.wanted and not role.process.alive:
-                self.endings.append(Ending(time.time(), role.name, role.process.wait(), role.process.tail(30)))
+                if not role.waits_for_its_port():
+                    self.endings.append(Ending(time.time(), role.name, role.process.wait(), role.process.tail(30)))
                 role.process.kill()  # what it left behind
                 role.start()
 

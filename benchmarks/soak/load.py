@@ -20,6 +20,13 @@ CLIENTS: Final = 160
 #: Seconds that a client with an idempotency key goes on asking.
 INSIST: Final = 60.0
 
+#: Shares of the clients who, by the draw: …
+ASKS_AGAIN: Final = 0.3  # … ask once more with a key that was answered already,
+BATCH_WITH_KEY: Final = 0.5  # … give their batch a key,
+CANCELS_DELAYED: Final = 0.5  # … cancel a task that waits for its time, and not one that runs for long,
+LOOKS_AT_RECENT: Final = 0.7  # … look at one of the newest tasks, whose state is in doubt.
+RECENT: Final = 100  # tasks
+
 ACCEPTED, OK, GONE, CONFLICT, UNAVAILABLE = 202, 200, 404, 409, 503
 
 
@@ -233,14 +240,14 @@ class Load:
         while self.submit(job.draw.choice(webs), wish).status != ACCEPTED and time.monotonic() < ends:
             if self._stopped.wait(job.draw.uniform(0.1, 1)):
                 return
-        if job.draw.random() < 0.3:  # noqa: PLR2004 - three in ten
+        if job.draw.random() < ASKS_AGAIN:
             self._stopped.wait(job.draw.uniform(0, 3))
             self.submit(job.draw.choice(webs), wish)
 
     def _batch(self, job: Job) -> None:
         wishes = [self._entry(job, index) for index in range(job.draw.randint(4, 12))]
         entries = [{"name": wish.task, "args": dict(wish.arguments)} for wish in wishes]
-        key = f"batch-{job.number}" if job.draw.random() < 0.5 else None  # noqa: PLR2004 - every other one
+        key = f"batch-{job.number}" if job.draw.random() < BATCH_WITH_KEY else None
         ends = time.monotonic() + INSIST
         while True:
             call = self.call(job.web, "POST", "/api/v1/batches", ref=f"batch-{job.number}", json=entries, key=key)
@@ -261,7 +268,7 @@ class Load:
 
     def _cancel(self, job: Job) -> None:
         """Submit, wait a moment, cancel until there is an answer."""
-        if job.draw.random() < 0.5:  # noqa: PLR2004 - every other one waits
+        if job.draw.random() < CANCELS_DELAYED:
             wish = self._wish(job, "plain", delay=round(job.draw.uniform(1, 6), 2))
         else:
             wish = self._wish(job, "slow", seconds=round(job.draw.uniform(1, 6), 2))
@@ -284,8 +291,7 @@ class Load:
             ids = list(self.by_id)
         if not ids:
             return
-        # One of the last hundred, whose state is in doubt, or any.
-        ids = ids[-100:] if job.draw.random() < 0.7 else ids  # noqa: PLR2004 - seven in ten
+        ids = ids[-RECENT:] if job.draw.random() < LOOKS_AT_RECENT else ids
         task_id = job.draw.choice(ids)
         call = self.call(job.web, "GET", f"/api/v1/tasks/{task_id}", ref="look")
         if call.status == OK:

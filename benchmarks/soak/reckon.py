@@ -22,6 +22,8 @@ BLINK: Final = 0.05
 TELLING: Final = 12.0
 #: Seconds that a web process may take to serve again after it was killed.
 RETURN: Final = 10.0
+#: Seconds after it was let go on within which a worker begins what it had claimed before it was frozen.
+THAWED: Final = 1.0
 KILLS: Final = ("kill pool child", "kill worker", "kill worker group")
 
 
@@ -185,8 +187,19 @@ def window(fault: Injected) -> tuple[float, float]:
     return fault.began, fault.ended + LEASE + 1
 
 
+def _ran_on_after_thaw(fault: Injected, run: Run, following: Run) -> bool:
+    """Whether a frozen worker had claimed the task and not begun: thawed it runs what another has run meanwhile.
+
+    Nothing can prevent that; its result is dropped.
+    """
+    frozen = fault.kind == "freeze worker" and following.worker in fault.of_workers
+    return frozen and fault.began <= run.began and fault.ended <= following.began <= fault.ended + THAWED
+
+
 def explains(fault: Injected, run: Run, following: Run) -> bool:
     """Whether a fault is why a run was followed by another."""
+    if _ran_on_after_thaw(fault, run, following):
+        return True
     if run.worker not in fault.of_workers or (fault.kind == "kill pool child" and fault.pid != run.pid):
         return False
     begins, ends = window(fault)
