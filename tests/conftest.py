@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from tests.support.servers import (
     valkey_program,
 )
 from tests.support.system import System
+
+#: Every suite over real servers runs on each.
+PROFILES = ("embedded", "rabbitmq")
 
 _LOGS = pytest.StashKey[list[Callable[[], str]]]()
 
@@ -87,25 +91,34 @@ def rabbitmq_server(rabbitmq_process: RabbitServer) -> RabbitServer:
     return rabbitmq_process
 
 
-@pytest.fixture(params=["embedded", "rabbitmq"])
-def profile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Profile]:
-    """Broker and store with nothing in them: a test that takes this runs once on each profile."""
-    data_dir = tmp_path / "data"
+@contextmanager
+def empty_profile(request: pytest.FixtureRequest, name: str, data_dir: Path) -> Iterator[Profile]:
+    """Broker and store of a profile with nothing in them."""
     data_dir.mkdir()
-    if request.param == "embedded":
-        valkey: StoreServer = request.getfixturevalue("valkey_server")
-        yield Profile("embedded", valkey, valkey, valkey.url, data_dir)
+    process = "valkey_process" if name == "embedded" else "redis_process"
+    store: StoreServer = request.getfixturevalue(process)
+    store.ensure()
+    store.wipe()
+    if name == "embedded":
+        yield Profile(name, store, store, store.url, data_dir)
         return
-    store: StoreServer = request.getfixturevalue("redis_server")
-    broker: RabbitServer = request.getfixturevalue("rabbitmq_server")
+    broker: RabbitServer = request.getfixturevalue("rabbitmq_process")
+    broker.ensure()
     vhost = f"test-{uuid.uuid4().hex[:12]}"
     url, starts = broker.add_vhost(vhost), broker.starts
-    yield Profile("rabbitmq", broker, store, url, data_dir)
+    yield Profile(name, broker, store, url, data_dir)
     broker.ensure()
     # Queues deleted soon after a start take RabbitMQ 3.10's supervisor of dead-lettering at least once with them,
     # and with it every such queue of the broker.
     if broker.starts == starts:
         broker.delete_vhost(vhost)
+
+
+@pytest.fixture(params=PROFILES)
+def profile(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Profile]:
+    """Broker and store with nothing in them: a test that takes this runs once on each profile."""
+    with empty_profile(request, request.param, tmp_path / "data") as profile:
+        yield profile
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from flask import Flask
 
 from async_tasks import engine
 from async_tasks.engine import App
+from tests.conftest import PROFILES, empty_profile
 from tests.support.profiles import Profile
 from tests.support.servers import StoreServer
 from tests.support.system import System
@@ -61,3 +62,21 @@ def make(store_profile: Profile) -> Iterator[Callable[..., Flask]]:
     """Makes web applications with settings of the test's own."""
     with web_apps(store_profile) as make:
         yield make
+
+
+@pytest.fixture(scope="module", params=PROFILES)
+def lasting_profile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
+    """One for all tests of a module, each of which leaves what it did."""
+    with empty_profile(request, request.param, tmp_path_factory.mktemp("lasting") / "data") as profile:
+        yield profile
+
+
+@pytest.fixture(scope="module")
+def lasting_worker(lasting_profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A worker that runs ``tests.support.tasks`` for all tests of a module: a start costs three seconds."""
+    system = System(lasting_profile, tmp_path_factory.mktemp("worker"), modules=MODULES)
+    try:
+        system.start("worker")
+        yield system
+    finally:
+        system.end()
