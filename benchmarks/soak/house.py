@@ -27,12 +27,14 @@ from tests.support.servers import (
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
+from async_tasks.settings import Settings
+
 #: Tasks that each worker runs at a time.
 CONCURRENCY: Final = 6
 #: Seconds that running tasks get when a worker is asked to end: less than the longest task takes.
 GRACE: Final = 4.0
-#: Seconds after which a worker without a sign of life has lost its tasks; the default.
-LEASE: Final = 4.0
+#: Seconds after which a worker without a sign of life has lost its tasks: the default.
+LEASE: Final[float] = Settings.model_fields["lease"].default
 #: Seconds for which the processes of a web process that was killed may still have its port.
 PORT_LEFT: Final = 8.0
 DISPATCHER: Final = "async_tasks.engine.dispatcher"
