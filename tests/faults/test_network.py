@@ -11,6 +11,7 @@ from async_tasks import queries
 from async_tasks.ledger import State
 from async_tasks.submission import submit
 from tests.support import door
+from tests.support.process_tasks import hold
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
@@ -41,9 +42,9 @@ def store_link(profile):
 def start(running_system, profile):
     """Starts roles that reach the broker or the store through a proxy."""
 
-    def start(*roles, broker=None, store=None):
+    def start(*roles, broker=None, store=None, heartbeat=HEARTBEAT):
         env = {
-            "ASYNC_TASKS_BROKER_HEARTBEAT": str(HEARTBEAT),
+            "ASYNC_TASKS_BROKER_HEARTBEAT": str(heartbeat),
             "ASYNC_TASKS_LEASE": str(LEASE),
             "ASYNC_TASKS_CONCURRENCY": "2",
             "ASYNC_TASKS_PUBLISH_TIMEOUT": "2",
@@ -52,7 +53,7 @@ def start(running_system, profile):
             env["ASYNC_TASKS_BROKER_URL"] = through(broker, profile.broker_url)
         if store is not None:
             env["ASYNC_TASKS_REDIS_URL"] = through(store, profile.store.url)
-        system = running_system(modules=("tests.support.tasks",), env=env)
+        system = running_system(modules=("tests.support.tasks", "tests.support.process_tasks"), env=env)
         system.start(*roles)
         return system
 
@@ -179,3 +180,28 @@ def test_what_is_submitted_while_the_link_is_reset_again_and_again_runs_once(
         assert queries.wait(app, task_id, 30).state is State.SUCCESS
     # Some were published twice, by the web process and by the dispatcher that took over from it.
     assert lines(path) == {f"{which} {n}": 1 for n in range(30) for which in ("start", "end")}
+
+
+@pytest.mark.parametrize("profile", ["embedded"], indirect=True)  # RabbitMQ's answers no acknowledgement
+def test_what_could_not_be_acknowledged_takes_up_no_room(app, start, broker_link, tmp_path):
+    # Silent for less time than after which the whole connection is given up.
+    system = start("worker", broker=broker_link, heartbeat=20)
+    worker = system.processes["worker"]
+
+    def run(name):
+        paths = [tmp_path / f"{name} {n}" for n in range(2)]
+        records = [submit(app, hold.name, {"path": str(path)}) for path in paths]
+        wait_until(lambda: all(path.exists() for path in paths), 30, lambda: f"both to run: {worker.tail()}")
+        return paths, records
+
+    paths, records = run("before")
+    silence(broker_link)
+    for path in paths:
+        path.with_name(f"{path.name}.go").touch()
+    for record in records:
+        assert queries.wait(app, record.id, 30).state == State.SUCCESS
+    wait_until(lambda: "not acknowledged" in worker.output, 30, worker.tail)
+    mend(broker_link)
+    paths, records = run("after")
+    for path in paths:
+        path.with_name(f"{path.name}.go").touch()

@@ -77,13 +77,20 @@ class Consumer(CeleryConsumer):
         return super().ensure_connected(conn)
 
     def call_soon_ack(self, p: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Celery's, for a message whose connection may be gone: then it is delivered again, and not run again."""
+        """Celery's, for a message whose connection may be gone: then it is delivered again, and not run again.
 
-        def acknowledge(*args: Any, **kwargs: Any) -> None:
+        Celery logs what could not be acknowledged and goes on. Kombu's Redis transport counts it as delivered for
+        ever, so that a worker takes one message less at a time, and in the end none. Another connection counts anew.
+        """
+
+        def acknowledge(logger: Any, errors: Any, *args: Any, **kwargs: Any) -> None:
             try:
-                p(*args, **kwargs)
+                p(logger, (), *args, **kwargs)
             except AttributeError as error:  # kombu's Redis transport, of a channel that was closed
                 log.debug("not acknowledged: the connection is gone", reason=repr(error))
+            except errors as error:
+                log.warning("not acknowledged: another connection is opened", reason=repr(error))
+                raise
 
         return super().call_soon_ack(acknowledge, *args, **kwargs)
 
