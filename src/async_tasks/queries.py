@@ -7,11 +7,11 @@ import binascii
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final, TypedDict, Unpack
 
 from async_tasks.engine import App
 from async_tasks.errors import InvalidOption, UnknownRecord
-from async_tasks.ledger import Change, Page, Record, State
+from async_tasks.ledger import Change, Count, Page, Record, State
 
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
@@ -51,45 +51,44 @@ def wait(app: App, task_id: str, timeout: float) -> Record:
     return record
 
 
-def page(
-    app: App,
-    *,
-    state: State | None = None,
-    name: str | None = None,
-    submitted_by: str | None = None,
-    batch_id: str | None = None,
-    q: str | None = None,
-    since: int | None = None,
-    until: int | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
-) -> Page:
+class Filters(TypedDict, total=False):
+    """Which records are meant; what is absent or None does not matter."""
+
+    state: State | None
+    name: str | None  # of the task
+    queue: str | None
+    worker: str | None  # that claimed it last
+    submitted_by: str | None
+    batch_id: str | None
+    fingerprint: str | None  # of the error of what has failed
+    q: str | None  # text in arguments, result or error, whatever the case
+    since: int | None  # not older than that, milliseconds since the epoch
+    until: int | None  # not newer than that
+
+
+def page(app: App, *, limit: int = 50, cursor: str | None = None, **filters: Unpack[Filters]) -> Page:
     """A page of history, newest first. Pages do not shift when tasks are submitted meanwhile.
 
     Args:
         app: the engine's application.
-        state: only records in it.
-        name: only records of that task.
-        submitted_by: only records of that submitter.
-        batch_id: only records of that batch.
-        q: only records with that text in arguments, result or error, whatever the case. Looks at what the
-            other filters leave within a time budget: a page may hold fewer than ``limit`` and still have a next.
-        since: not older than that, milliseconds since the epoch.
-        until: not newer than that.
         limit: at most so many.
         cursor: ``next_cursor`` of the page before.
+        **filters: which records, see :class:`Filters`. A search for a text looks at what the others leave within a
+            time budget: a page may hold fewer than ``limit`` and still have a next.
 
     Raises:
         InvalidOption: if the cursor is none of ours.
         StoreUnavailable: if the ledger did not answer in time.
     """
     before = _decode(cursor) if cursor else None
-    wanted = {"state": state, "name": name, "submitted_by": submitted_by, "batch_id": batch_id}
-    wanted = {field: value for field, value in wanted.items() if value}
+    wanted: dict[str, Any] = {field: value for field, value in filters.items() if value is not None}
+    q = wanted.pop("q", None)
+    since, until = wanted.pop("since", None), wanted.pop("until", None)
     # The smallest index is walked, the other conditions are looked up in the records.
-    indexes = [f"{INDEXES[field]}:{value}" for field, value in wanted.items()]
+    indexes = [f"{INDEXES[field]}:{value}" for field, value in wanted.items() if field in INDEXES]
     index = min(indexes, key=app.ledger.count) if len(indexes) > 1 else (indexes or ["all"])[0]
     found: list[Record] = []
+    scanned = 0
     deadline = time.monotonic() + BUDGET
     chunk = limit + 1
     while True:
@@ -99,22 +98,44 @@ def page(
             record = records.get(task_id)
             if record is not None and _matches(record, wanted, q):
                 if len(found) == limit:
-                    return Page(found, _encode(before))
+                    return Page(found, _encode(before), scanned, before and before[0])
                 found.append(record)
+            scanned += 1
             before = (at, task_id)
         if len(entries) < chunk:
-            return Page(found, None)
+            return Page(found, None, scanned, before and before[0])
         if time.monotonic() > deadline:
-            return Page(found, _encode(before))
+            return Page(found, _encode(before), scanned, before and before[0])
 
 
-def _matches(record: Record, wanted: Mapping[str, str | None], q: str | None) -> bool:
-    if any(getattr(record, field) != value for field, value in wanted.items()):
+def count(app: App, **filters: Unpack[Filters]) -> Count:
+    """How many records there are of that kind, within the time budget of a page: then "at least".
+
+    Raises:
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    number, cursor, deadline = 0, None, time.monotonic() + BUDGET
+    while True:
+        found = page(app, limit=1000, cursor=cursor, **filters)
+        number, cursor = number + len(found.tasks), found.next_cursor
+        if cursor is None or time.monotonic() > deadline:
+            return Count(number, exact=cursor is None)
+
+
+def _matches(record: Record, wanted: Mapping[str, object], q: str | None) -> bool:
+    if any(_value(record, field) != value for field, value in wanted.items()):
         return False
     if q is None:
         return True
     text = json.dumps([record.args, record.result, record.error], ensure_ascii=False)
     return q.casefold() in text.casefold()
+
+
+def _value(record: Record, field: str) -> object:
+    if field == "fingerprint":
+        return record.error["fingerprint"] if record.finished and record.error else None
+    value: object = getattr(record, field)
+    return value
 
 
 def _encode(place: tuple[int, str] | None) -> str | None:

@@ -102,7 +102,8 @@ def test_history_is_paged_newest_first(client: FlaskClient) -> None:
     assert [task["id"] for task in first["tasks"] + second["tasks"]] == ids[::-1]
     assert second["next_cursor"] is None
     assert [task["id"] for task in client.get(f"{API}/tasks?q=NEEDLE").json["tasks"]] == [other]
-    assert client.get(f"{API}/tasks?state=SUCCESS").json == {"tasks": [], "next_cursor": None}
+    empty = {"tasks": [], "next_cursor": None, "scanned": 0, "searched_until": None}
+    assert client.get(f"{API}/tasks?state=SUCCESS").json == empty
     assert len(client.get(f"{API}/tasks?state=PENDING&name=&q=").json["tasks"]) == 6
     assert client.get(f"{API}/tasks?since=2100-01-01T00:00:00Z").json["tasks"] == []
     assert len(client.get(f"{API}/tasks?until=2100-01-01T00:00:00Z").json["tasks"]) == 6
