@@ -31,7 +31,7 @@ from async_tasks.ledger.connection import PREFIX
 
 BODY: Final = json.dumps({"text": "hello"})
 HEADERS: Final = {"Content-Type": "application/json"}
-DONE: Final = f"{PREFIX}idx:state:SUCCESS"
+DONE: Final = f"{PREFIX}finished"
 #: The part of a backlog that is through before measuring begins: a worker and its dispatcher start meanwhile.
 WARM_UP: Final = 0.25
 #: Seconds within which a backlog must be through.

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +15,9 @@ import httpx
 import redis
 from tests.support.servers import StoreServer
 from tests.support.waiting import wait_until
+
+from async_tasks.errors import StoreUnavailable
+from async_tasks.ledger import Ledger, StoreConnection
 
 PREFIX: Final = "at:1:"
 UNFINISHED: Final = ("SCHEDULED", "PENDING", "STARTED", "RETRY")
@@ -89,16 +93,21 @@ class Watcher:
 
 def unfinished(store: StoreServer) -> dict[str, list[str]]:
     """The ids that are not final, by state."""
-    with store.client() as client:
-        found: dict[str, Any] = {state: client.zrange(f"{PREFIX}idx:state:{state}", 0, -1) for state in UNFINISHED}
-    return {state: ids for state, ids in found.items() if ids}
+    connection = StoreConnection(store.url, timeout=2, patience=0)
+    try:
+        ledger = Ledger(connection)
+        numbers = {state: list(chain.from_iterable(ledger.find({"state": state}))) for state in UNFINISHED}
+        records = {state: ledger.numbered(of_state) for state, of_state in numbers.items() if of_state}
+    finally:
+        connection.close()
+    return {state: [record.id for record in of_state if record] for state, of_state in records.items()}
 
 
 def drain(store: StoreServer, seconds: float) -> float:
     """Wait until everything is final; the seconds that it took, or more than were given."""
     began = time.monotonic()
     try:
-        wait_until(lambda: not unfinished(store), seconds, ignoring=(redis.RedisError,))
+        wait_until(lambda: not unfinished(store), seconds, ignoring=(StoreUnavailable, redis.RedisError))
     except AssertionError:
         return seconds + 1
     return time.monotonic() - began

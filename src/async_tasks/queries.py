@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Final, TypedDict, Unpack
 
 from async_tasks.engine import App
 from async_tasks.errors import InvalidOption, UnknownRecord
-from async_tasks.ledger import Change, Page, Record, State
+from async_tasks.ledger import Change, Count, Page, Record, Segment, State
 
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
 
-#: The ledger's index of each field of a record that has one.
-INDEXES: Final = {"state": "state", "name": "name", "submitted_by": "by", "batch_id": "batch"}
+#: Records that a search for a text reads at a time, at least.
+SEARCHED_AT_ONCE: Final = 200
+
+#: Records that a count looks through at a time.
+COUNTED_AT_ONCE: Final = 1000
+
+#: The ledger's index of a filter, where they are not named alike.
+INDEXES: Final = {"fingerprint": "failure"}
+
+#: Digits that no number of a record has, in this world.
+LONGEST_CURSOR: Final = 16
 
 
 def get(app: App, task_id: str) -> Record:
@@ -51,84 +59,111 @@ def wait(app: App, task_id: str, timeout: float) -> Record:
     return record
 
 
-def page(
-    app: App,
-    *,
-    state: State | None = None,
-    name: str | None = None,
-    submitted_by: str | None = None,
-    batch_id: str | None = None,
-    q: str | None = None,
-    since: int | None = None,
-    until: int | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
-) -> Page:
+class Filters(TypedDict, total=False):
+    """Which records are meant; what is absent or None does not matter."""
+
+    state: State | None
+    name: str | None  # of the task
+    queue: str | None
+    worker: str | None  # that claimed it last
+    submitted_by: str | None
+    batch_id: str | None
+    fingerprint: str | None  # of the error of what has failed
+    q: str | None  # text in arguments, result or error, whatever the case
+    since: int | None  # not older than that, milliseconds since the epoch
+    until: int | None  # not newer than that
+
+
+def page(app: App, *, limit: int = 50, cursor: str | None = None, **filters: Unpack[Filters]) -> Page:
     """A page of history, newest first. Pages do not shift when tasks are submitted meanwhile.
 
     Args:
         app: the engine's application.
-        state: only records in it.
-        name: only records of that task.
-        submitted_by: only records of that submitter.
-        batch_id: only records of that batch.
-        q: only records with that text in arguments, result or error, whatever the case. Looks at what the
-            other filters leave within a time budget: a page may hold fewer than ``limit`` and still have a next.
-        since: not older than that, milliseconds since the epoch.
-        until: not newer than that.
         limit: at most so many.
         cursor: ``next_cursor`` of the page before.
+        **filters: which records, see :class:`Filters`. A search for a text looks at what the others leave within a
+            time budget: a page may hold fewer than ``limit`` and still have a next.
 
     Raises:
         InvalidOption: if the cursor is none of ours.
         StoreUnavailable: if the ledger did not answer in time.
     """
-    before = _decode(cursor) if cursor else None
-    wanted = {"state": state, "name": name, "submitted_by": submitted_by, "batch_id": batch_id}
-    wanted = {field: value for field, value in wanted.items() if value}
-    # The smallest index is walked, the other conditions are looked up in the records.
-    indexes = [f"{INDEXES[field]}:{value}" for field, value in wanted.items()]
-    index = min(indexes, key=app.ledger.count) if len(indexes) > 1 else (indexes or ["all"])[0]
     found: list[Record] = []
+    scanned, searched_until, last = 0, None, _decode(cursor)
     deadline = time.monotonic() + BUDGET
-    chunk = limit + 1
-    while True:
-        entries = app.ledger.newest(index, since=since, until=until, before=before, count=chunk)
-        records = app.ledger.get_many([task_id for _, task_id in entries])
-        for at, task_id in entries:
-            record = records.get(task_id)
-            if record is not None and _matches(record, wanted, q):
+    numbers = chain.from_iterable(_find(app, filters, before=last))
+    at_once = max(limit + 1, SEARCHED_AT_ONCE) if filters.get("q") else limit + 1
+    # What the indexes say of a record may be over when it is read: so each is held against the filters.
+    while chunk := list(islice(numbers, at_once)):
+        for number, record in zip(chunk, app.ledger.numbered(chunk), strict=True):
+            if record is not None and _matches(record, filters):
                 if len(found) == limit:
-                    return Page(found, _encode(before))
+                    return Page(found, _encode(last), scanned, searched_until)
                 found.append(record)
-            before = (at, task_id)
-        if len(entries) < chunk:
-            return Page(found, None)
+            last = number
+            if record is not None:
+                scanned, searched_until = scanned + 1, record.submitted_at
+        if len(chunk) < at_once:
+            break
         if time.monotonic() > deadline:
-            return Page(found, _encode(before))
+            return Page(found, _encode(last), scanned, searched_until)
+    return Page(found, None, scanned, searched_until)
 
 
-def _matches(record: Record, wanted: Mapping[str, str | None], q: str | None) -> bool:
-    if any(getattr(record, field) != value for field, value in wanted.items()):
+def count(app: App, **filters: Unpack[Filters]) -> Count:
+    """How many records there are of that kind: exactly, but for a text, which is searched for within a time budget.
+
+    Raises:
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    if not filters.get("q"):
+        return Count(sum(map(len, _find(app, filters))), exact=True)
+    number, cursor, deadline = 0, None, time.monotonic() + BUDGET
+    while True:
+        found = page(app, limit=COUNTED_AT_ONCE, cursor=cursor, **filters)
+        number, cursor = number + len(found.tasks), found.next_cursor
+        if cursor is None or time.monotonic() > deadline:
+            return Count(number, exact=cursor is None)
+
+
+def _find(app: App, filters: Filters, before: int | None = None) -> Iterator[Segment]:
+    wanted = {INDEXES.get(field, field): str(value) for field, value in _conditions(filters).items()}
+    return app.ledger.find(wanted, since=filters.get("since"), until=filters.get("until"), before=before)
+
+
+def _conditions(filters: Filters) -> dict[str, object]:
+    return {field: value for field, value in filters.items() if value and field not in ("q", "since", "until")}
+
+
+def _matches(record: Record, filters: Filters) -> bool:
+    if any(_value(record, field) != value for field, value in _conditions(filters).items()):
         return False
-    if q is None:
+    since, until, q = filters.get("since"), filters.get("until"), filters.get("q")
+    if (since is not None and record.submitted_at < since) or (until is not None and record.submitted_at > until):
+        return False
+    if not q:
         return True
     text = json.dumps([record.args, record.result, record.error], ensure_ascii=False)
     return q.casefold() in text.casefold()
 
 
-def _encode(place: tuple[int, str] | None) -> str | None:
-    if place is None:
+def _value(record: Record, field: str) -> object:
+    if field == "fingerprint":
+        return record.error["fingerprint"] if record.finished and record.error else None
+    value: object = getattr(record, field)
+    return value
+
+
+def _encode(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _decode(cursor: str | None) -> int | None:
+    if not cursor:
         return None
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[int, str]:
-    try:
-        at, task_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return int(at), str(task_id)
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
-        raise InvalidOption("cursor", "is none of ours: use next_cursor of the page before, unchanged") from None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < LONGEST_CURSOR):
+        raise InvalidOption("cursor", "is none of ours: use next_cursor of the page before, unchanged")
+    return int(cursor)
 
 
 def latest_change(app: App) -> str:

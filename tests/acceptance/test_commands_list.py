@@ -39,6 +39,14 @@ def test_filters(still, tasks):
     assert ids(still, "--task", "add") == [second, first]
     assert ids(still, "--batch", tasks["batch_id"]) == [third, second, first]
     assert ids(still, "--text", "NEEDLE") == [needle]
+    assert ids(still, "--queue", "celery_see", "--state", "revoked") == [first]
+    assert (
+        ids(still, "--queue", "other")
+        == ids(still, "--worker", "celery@nowhere")
+        == ids(still, "--submitter", "me")
+        == []
+    )
+    assert ids(still, "--fingerprint", "celery.exceptions.TaskRevokedError", "--task", "add") == [first]
     assert ids(still, "--since", "1h") == ids(still)
     assert ids(still, "--until", "1h") == []
     at = still.json("show", hay)["submitted_at"]

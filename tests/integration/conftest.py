@@ -12,6 +12,7 @@ from flask import Flask
 
 from async_tasks import engine
 from async_tasks.engine import App
+from async_tasks.ledger import Ledger, StoreConnection
 from tests.conftest import PROFILES, empty_profile
 from tests.support.profiles import Profile
 from tests.support.servers import StoreServer
@@ -41,6 +42,15 @@ def app(profile: Profile) -> Iterator[App]:
     yield app
     outlive_results(app)
     app.close_connections()
+
+
+@pytest.fixture(params=["valkey_server", "redis_server"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """The ledger alone, empty, on each store."""
+    server: StoreServer = request.getfixturevalue(request.param)
+    ledger = Ledger(StoreConnection(server.url, timeout=10, patience=10))
+    yield ledger
+    ledger.connection.close()
 
 
 @pytest.fixture

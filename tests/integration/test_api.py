@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 
 from async_tasks import engine
 from async_tasks.engine import App
+from async_tasks.ledger import State
+from async_tasks.submission import submit
 from async_tasks.web import create_app
 from tests.support.profiles import Profile
 from tests.support.system import System
@@ -102,10 +104,38 @@ def test_history_is_paged_newest_first(client: FlaskClient) -> None:
     assert [task["id"] for task in first["tasks"] + second["tasks"]] == ids[::-1]
     assert second["next_cursor"] is None
     assert [task["id"] for task in client.get(f"{API}/tasks?q=NEEDLE").json["tasks"]] == [other]
-    assert client.get(f"{API}/tasks?state=SUCCESS").json == {"tasks": [], "next_cursor": None}
+    empty = {"tasks": [], "next_cursor": None, "scanned": 0, "searched_until": None}
+    assert client.get(f"{API}/tasks?state=SUCCESS").json == empty
     assert len(client.get(f"{API}/tasks?state=PENDING&name=&q=").json["tasks"]) == 6
     assert client.get(f"{API}/tasks?since=2100-01-01T00:00:00Z").json["tasks"] == []
     assert len(client.get(f"{API}/tasks?until=2100-01-01T00:00:00Z").json["tasks"]) == 6
+
+
+def test_history_is_filtered_by_whatever_goes_together(client: FlaskClient, app: App) -> None:
+    theirs = client.post(f"{API}/tasks/add", json={"a": 1, "b": 0}).json["id"]
+    mine = submit(app, "add", {"a": 2, "b": 0}, submitted_by="me")
+    app.ledger.claim(mine.id, mine.message_key, owner="o", token="t", worker="celery@one", lease=60, max_losses=5)
+    error = {"type": "builtins.ValueError", "message": "no luck", "traceback": None, "fingerprint": "f1"}
+    app.ledger.finish(mine.id, State.FAILURE, token="t", error=error)
+
+    def found(query: str) -> list[str]:
+        return [task["id"] for task in client.get(f"{API}/tasks?{query}").json["tasks"]]
+
+    assert found("queue=celery_see") == [mine.id, theirs]
+    every = "queue=celery_see&worker=celery@one&submitted_by=me&fingerprint=f1&state=FAILURE&name=add&q=luck"
+    assert found(every) == [mine.id]
+    for other in (
+        "queue=other",
+        "worker=celery@two",
+        "submitted_by=you",
+        "fingerprint=f2",
+        "state=SUCCESS",
+        "q=fortune",
+    ):
+        name = other.partition("=")[0]
+        assert found("&".join([part for part in every.split("&") if not part.startswith(name)] + [other])) == []
+    page = client.get(f"{API}/tasks?q=luck").json
+    assert (page["scanned"], page["searched_until"]) == (2, client.get(f"{API}/tasks/{theirs}").json["submitted_at"])
 
 
 @pytest.mark.parametrize(

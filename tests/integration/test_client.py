@@ -356,6 +356,11 @@ def test_history_is_read_page_by_page(client: Client) -> None:
     assert found == ids[::-1]
     assert len(list(client.list(since=since - timedelta(seconds=5), name="echo", q="needle-"))) == 7
     assert list(client.list(since=datetime.now(UTC) + timedelta(hours=1))) == []
+    newest = client.get(ids[-1])
+    filters = {"worker": newest.worker, "queue": newest.queue, "name": "echo"}
+    assert [record.id for record in client.list(**filters, q="needle-")] == ids[::-1]
+    for nothing in ("worker", "queue", "submitted_by", "fingerprint"):
+        assert list(client.list(**{**filters, nothing: "nobody"})) == []
 
 
 def test_the_catalog_says_what_can_be_submitted(client: Client) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -127,9 +128,8 @@ def _catalog(ctx: click.Context) -> list[TaskSpec]:
 
 
 def _recent(ledger: Ledger) -> list[Record]:
-    newest = ledger.newest("all", since=None, until=None, before=None, count=LOOKED_AT)
-    records = ledger.get_many([task_id for _, task_id in newest])
-    return [records[task_id] for _, task_id in newest if task_id in records]
+    newest = islice(chain.from_iterable(ledger.find()), LOOKED_AT)
+    return [record for record in ledger.numbered(list(newest)) if record]
 
 
 def _ledger() -> Ledger:

@@ -2,8 +2,9 @@
 
 from async_tasks.ledger.connection import StoreConnection
 from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Push, Sending
-from async_tasks.ledger.record import FINAL, MOVES, Change, Error, Page, Progress, Record, State, rfc3339
+from async_tasks.ledger.record import FINAL, MOVES, Change, Count, Error, Page, Progress, Record, State, rfc3339
 from async_tasks.ledger.redis import Claim, Due, Heard, Ledger, Submitted
+from async_tasks.ledger.segment import Segment
 
 __all__ = [
     "FINAL",
@@ -11,6 +12,7 @@ __all__ = [
     "MOVES",
     "Change",
     "Claim",
+    "Count",
     "Draft",
     "Due",
     "Envelope",
@@ -22,6 +24,7 @@ __all__ = [
     "Progress",
     "Push",
     "Record",
+    "Segment",
     "Sending",
     "State",
     "StoreConnection",

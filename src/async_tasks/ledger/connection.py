@@ -26,6 +26,7 @@ from redis.retry import Retry
 
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger.record import MOVES
+from async_tasks.ledger.segment import SEGMENT
 
 T = TypeVar("T")
 
@@ -35,6 +36,9 @@ PREFIX: Final = "at:1:"
 TIMELINE_CAP: Final = 50
 #: Changes kept for readers that come back with a Last-Event-ID.
 STREAM_CAP: Final = 10_000
+
+#: Bytes of the time that stands before each id.
+ENTRY: Final = 6
 
 #: Connections of one process at most. Each caller that waits for an end holds one, and a web process has many;
 #: redis-py's own default refuses the hundred and first at once. Servers take ten thousand by default.
@@ -52,20 +56,25 @@ TRANSIENT: Final = (
 
 @cache
 def script_source(name: str) -> str:
-    """The whole text of one script: tables from Python, what all share, and its own part."""
-    folder = files("async_tasks.ledger") / "scripts"
+    """The whole text of one script of the ledger."""
+    return with_shared(_read(name))
+
+
+def with_shared(text: str) -> str:
+    """A script after what all share: the prefix of all keys, tables and constants from Python, indexes and moves."""
     legal = ", ".join(
         f"{state} = {{ {', '.join(f'{target} = true' for target in sorted(targets))} }}"
         for state, targets in MOVES.items()
     )
+    constants = {"TIMELINE_CAP": TIMELINE_CAP, "STREAM_CAP": STREAM_CAP, "SEGMENT": SEGMENT, "ENTRY": ENTRY}
+    head = [f"local {name} = {value}" for name, value in constants.items()]
     return "\n".join(
-        [
-            f"local LEGAL = {{ {legal} }}",
-            f"local TIMELINE_CAP, STREAM_CAP = {TIMELINE_CAP}, {STREAM_CAP}",
-            (folder / "common.lua").read_text(encoding="utf-8"),
-            (folder / f"{name}.lua").read_text(encoding="utf-8"),
-        ]
+        ["local P = KEYS[1]", f"local LEGAL = {{ {legal} }}", *head, _read("indexes"), _read("common"), text]
     )
+
+
+def _read(name: str) -> str:
+    return (files("async_tasks.ledger") / "scripts" / f"{name}.lua").read_text(encoding="utf-8")
 
 
 class StoreConnection:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgpack
 
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
 from async_tasks.ledger.record import Change, Record, State
+from async_tasks.ledger.segment import SEGMENT, Segment
+
+#: Segments read at a time, once more than a few are needed: a few hundred kilobytes.
+MOST_SEGMENTS: Final = 16
 
 
 class Reader:
@@ -48,40 +51,41 @@ class Reader:
         found = self.get(task_id)
         return found is not None and found.cancel_requested
 
-    def newest(
-        self, index: str, *, since: int | None, until: int | None, before: tuple[int, str] | None, count: int
-    ) -> list[tuple[int, str]]:
-        """Ids of an index (see ``scripts/common.lua``), newest first, with their times of submission.
+    def find(
+        self,
+        wanted: Mapping[str, str] | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        before: int | None = None,
+    ) -> Iterator[Segment]:
+        """Which numbers belong to records with all of these values, newest first; read as they are asked for.
 
         Args:
-            index: which index.
+            wanted: values by the names of indexed fields.
             since: not older than that, milliseconds since the epoch.
             until: not newer than that.
-            before: strictly after this (time, id) in the order newest first.
-            count: at most so many.
+            before: only numbers less than that.
         """
-        top: Any = "+inf" if until is None else until
-        if before is not None:
-            top = before[0] if until is None else min(before[0], until)
-        low: Any = "-inf" if since is None else since
-        key = f"{PREFIX}idx:{index}"
-        found: list[tuple[int, str]] = []
-        offset = 0
-        while len(found) < count:
-            read = partial(self.client.zrevrangebyscore, key, top, low, start=offset, num=count, withscores=True)
-            chunk: Any = self.connection.call(read)
-            entries = [(int(score), member.decode()) for member, score in chunk]
-            # Records of the same millisecond are ordered by id, both here and in the store.
-            found += [entry for entry in entries if before is None or entry < before]
-            if len(chunk) < count:
-                break
-            offset += count
-        return found[:count]
+        keys = [f"{field}:{value}" for field, value in (wanted or {}).items()]
+        asked = keys or [f"state:{state}" for state in State]
+        at_once = 1
+        while True:
+            bounds = ["" if bound is None else bound for bound in (before, since, until)]
+            more, *rest = self.connection.script("find", *bounds, at_once, *asked)
+            width = 3 + len(asked)
+            for i in range(0, len(rest), width):
+                segment, low, high, *found = rest[i : i + width]
+                # Every record has one of the states.
+                yield Segment(segment * SEGMENT, low, high, found, union=not keys)
+                before = segment * SEGMENT
+            if not more:
+                return
+            at_once = min(at_once * 4, MOST_SEGMENTS)
 
-    def count(self, index: str) -> int:
-        """How many ids an index holds."""
-        counted: Any = self.connection.call(lambda: self.client.zcard(f"{PREFIX}idx:{index}"))
-        return int(counted)
+    def numbered(self, numbers: Sequence[int]) -> list[Record | None]:
+        """The records of those numbers, in their order; None for one that is there no more."""
+        return [record(raw) for raw in self.connection.script("numbered", *numbers)] if numbers else []
 
     def waits_longer_than(self, queue: str, seconds: float) -> bool:
         """Whether a record has been in this queue for that long."""

@@ -191,6 +191,28 @@ class Page:
 
     tasks: list[Record]
     next_cursor: str | None
+    scanned: int = 0  # records that were looked at for it
+    searched_until: int | None = None  # when the last of them was submitted: how far back a search for a text got
+
+    def public(self) -> dict[str, Any]:
+        """The page as the contract shows it to callers."""
+        return {
+            "tasks": [record.public() for record in self.tasks],
+            "next_cursor": self.next_cursor,
+            "scanned": self.scanned,
+            "searched_until": rfc3339(self.searched_until),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many records there are; at least so many, unless it is exact."""
+
+    number: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}" if self.exact else f"at least {self.number:,}"
 
 
 def rfc3339(at: int | None) -> str | None:

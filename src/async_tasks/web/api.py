@@ -65,20 +65,9 @@ def show_task(task_id: str) -> BaseResponse:
 @bp.get("/tasks")
 def list_tasks() -> dict[str, Any]:
     """A page of history, newest first."""
-    given = inputs.parameters("state", "name", "batch_id", "q", "since", "until", "limit", "cursor")
-    given = {name: text for name, text in given.items() if text}
-    page = queries.page(
-        _app(),
-        state=inputs.state("state", given["state"]) if "state" in given else None,
-        name=given.get("name"),
-        batch_id=given.get("batch_id"),
-        q=given.get("q"),
-        since=inputs.milliseconds("since", given["since"]) if "since" in given else None,
-        until=inputs.milliseconds("until", given["until"]) if "until" in given else None,
-        limit=_limit(given.get("limit", "50")),
-        cursor=given.get("cursor"),
-    )
-    return {"tasks": [record.public() for record in page.tasks], "next_cursor": page.next_cursor}
+    given = inputs.parameters(*inputs.FILTERS, "limit", "cursor")
+    limit, cursor = given.pop("limit", "") or "50", given.pop("cursor", "") or None
+    return queries.page(_app(), limit=_limit(limit), cursor=cursor, **inputs.filters(given)).public()
 
 
 @bp.delete("/tasks/<name:task_id>")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from flask import request
 from gunicorn.http.errors import ParseException
@@ -15,7 +16,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from async_tasks.errors import InvalidOption
 from async_tasks.ledger.record import State
+from async_tasks.queries import Filters
 from async_tasks.web.problems import KINDS, Refused
+
+#: Query parameters that say which records are meant.
+FILTERS: Final = tuple(Filters.__annotations__)
 
 #: Deeper than any sensible arguments, and far below what parsers and scripts of the store can take.
 MAX_DEPTH: Final = 64
@@ -234,3 +239,16 @@ def state(name: str, text: str) -> State:
     if text not in tuple(State):
         raise InvalidOption(name, f"{text!r} is no state; the states are {', '.join(State)}")
     return State(text)
+
+
+def filters(given: Mapping[str, str]) -> Filters:
+    """Which records are meant, by query parameters of :data:`FILTERS`; one that is empty is none.
+
+    Raises:
+        InvalidOption: naming the parameter.
+    """
+    found: dict[str, Any] = {name: text for name, text in given.items() if text and name in FILTERS}
+    for name, read in (("state", state), ("since", milliseconds), ("until", milliseconds)):
+        if name in found:
+            found[name] = read(name, found[name])
+    return cast("Filters", found)

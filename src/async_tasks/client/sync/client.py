@@ -180,6 +180,10 @@ class Client(Submitter):
         *,
         state: State | str | None = None,
         name: str | None = None,
+        queue: str | None = None,
+        worker: str | None = None,
+        submitted_by: str | None = None,
+        fingerprint: str | None = None,
         q: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -191,6 +195,10 @@ class Client(Submitter):
         Args:
             state: only those in it.
             name: only those of that task.
+            queue: only those of that queue.
+            worker: only those that this worker was the last to start.
+            submitted_by: only those of that submitter.
+            fingerprint: only those that ended with an error of that fingerprint.
             q: only those with that text in arguments, result or error.
             since: not submitted before that.
             until: not submitted after that.
@@ -201,7 +209,18 @@ class Client(Submitter):
             InvalidOption: if a filter cannot be used.
             Unavailable: if the server did not answer in time.
         """
-        given = {"state": state, "name": name, "q": q, "since": since, "until": until, "batch_id": batch_id}
+        given: calls.Filters = {
+            "state": state,
+            "name": name,
+            "queue": queue,
+            "worker": worker,
+            "submitted_by": submitted_by,
+            "fingerprint": fingerprint,
+            "q": q,
+            "since": since,
+            "until": until,
+            "batch_id": batch_id,
+        }
         with closing(self._connection.history({**given, "limit": page_size})) as records:
             yield from records
 

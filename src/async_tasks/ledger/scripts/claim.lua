@@ -30,7 +30,7 @@ displace(r)
 redis.call('ZADD', P .. 'leases', NOW + lease, id)
 r.attempts = (r.attempts or 0) + 1
 r.claim = { owner = owner, token = token }
-r.worker = worker
+change(r, 'worker', worker)
 r.started_at = NOW
 r.progress = nil
 r.placeholder = nil

@@ -1,11 +1,11 @@
--- Shared by every script of the ledger; the loader puts LEGAL (from record.MOVES), TIMELINE_CAP and
--- STREAM_CAP before it. KEYS[1] is the prefix of all keys: keys are computed from it, so a Cluster is
--- not supported. Times are milliseconds by the store's clock, never that of a web or worker host.
+-- Shared by every script of the ledger; the loader puts LEGAL (from record.MOVES), other constants, the prefix P of
+-- all keys and indexes.lua before it. Keys are computed from the prefix, so a Cluster is not supported. Times are
+-- milliseconds by the store's clock, never that of a web or worker host.
 --
 --   task:<id>         the record, MessagePack
 --   msg:<id>          the exact message, while the record is unfinished
---   idx:all, idx:state:<state>, idx:name:<name>, idx:by:<submitter>, idx:batch:<batch>
---                     ids by time of submission
+--   numbers, segments, ids:<segment>, idx:<segment>:<field>:<value>
+--                     how records are found: see indexes.lua
 --   idem:<key>        id that was submitted with this idempotency key, as long as its record lives
 --   due               ids that somebody must publish, by when
 --   waiting:<queue>   ids that are in the broker, by when they were put there
@@ -23,7 +23,6 @@
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
 -- An unfinished record is in exactly one of due, waiting and leases, but for placeholders.
-local P = KEYS[1]
 local TIME = redis.call('TIME')
 local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 -- A dispatcher looks at its own once a second; only what is due sooner must wake it.
@@ -69,18 +68,6 @@ local function announce(r, event)
   redis.call('XADD', P .. 'changes', 'MAXLEN', '~', STREAM_CAP, '*', unpack(fields))
 end
 
--- Every index but that of the state, which moves with it.
-local function indexes(r)
-  local names = { 'all', 'name:' .. r.name }
-  if r.submitted_by then names[#names + 1] = 'by:' .. r.submitted_by end
-  if r.batch_id then names[#names + 1] = 'batch:' .. r.batch_id end
-  return names
-end
-
-local function index(r)
-  for _, name in ipairs(indexes(r)) do redis.call('ZADD', P .. 'idx:' .. name, r.submitted_at, r.id) end
-end
-
 -- Take the record out of whatever waits for something to happen to it.
 local function displace(r)
   redis.call('ZREM', P .. 'due', r.id)
@@ -107,12 +94,8 @@ end
 -- The only place where a state changes. Returns false, changing nothing, if the move is not legal.
 local function enter(r, state, event, fields)
   if r.state ~= state then
-    if r.state then
-      if not LEGAL[r.state][state] then return false end
-      redis.call('ZREM', P .. 'idx:state:' .. r.state, r.id)
-    end
-    r.state = state
-    redis.call('ZADD', P .. 'idx:state:' .. state, r.submitted_at, r.id)
+    if r.state and not LEGAL[r.state][state] then return false end
+    change_state(r, state)
   end
   note(r, event, fields)
   if is_final(r) then
@@ -124,6 +107,7 @@ local function enter(r, state, event, fields)
     if r.expires_at then redis.call('ZREM', P .. 'expiring', r.id) end
     if not r.unique_for then release_unique(r) end
     redis.call('ZADD', P .. 'finished', NOW, r.id)
+    if r.error then change(r, 'failure', cjson.decode(r.error).fingerprint) end
     -- Clients that wait by AsyncResult.get() listen on the channel of Celery's Redis backend.
     redis.call('PUBLISH', P .. 'celery-task-meta-' .. r.id, r.id)
   end

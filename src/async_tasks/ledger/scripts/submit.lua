@@ -42,15 +42,13 @@ if r then
     local again = r.message_key == doc.message_key and r.state == 'PENDING'
     return { again and 'again' or 'known', cmsgpack.pack(r), again and 1 or 0 }
   end
-  if r.name ~= doc.name then
-    redis.call('ZREM', P .. 'idx:name:' .. r.name, r.id)
-  end
   displace(r)
-  for _, field in ipairs({ 'name', 'args', 'queue', 'priority', 'message_key', 'retries', 'followers', 'bodies' }) do
+  change(r, 'name', doc.name)
+  change(r, 'queue', doc.queue)
+  for _, field in ipairs({ 'args', 'priority', 'message_key', 'retries', 'followers', 'bodies' }) do
     r[field] = doc[field]
   end
   r.placeholder, r.claim = nil, nil
-  index(r)
 else
   if kind ~= 'new' then return { 'lost', '', 0 } end
   r = doc

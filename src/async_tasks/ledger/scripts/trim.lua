@@ -6,12 +6,12 @@ if #ARGV > 3 then
 else
   ids = redis.call('ZRANGEBYSCORE', P .. 'finished', '-inf', NOW - tonumber(ARGV[1]), 'LIMIT', 0, tonumber(ARGV[2]))
 end
-local removed = 0
+local removed, segments = 0, {}
 for _, id in ipairs(ids) do
   local r = load_record(id)
   if r and is_final(r) then
-    for _, name in ipairs(indexes(r)) do redis.call('ZREM', P .. 'idx:' .. name, id) end
-    redis.call('ZREM', P .. 'idx:state:' .. r.state, id)
+    forget(r)
+    segments[segment_of(r.n)] = true
     redis.call('DEL', P .. 'task:' .. id, P .. 'effects:' .. id)
     release_unique(r)
     if r.idempotency_key and redis.call('GET', P .. 'idem:' .. r.idempotency_key) == id then
@@ -23,4 +23,5 @@ for _, id in ipairs(ids) do
   end
   if not r or is_final(r) then redis.call('ZREM', P .. 'finished', id) end
 end
+for segment in pairs(segments) do drop_if_empty(segment) end
 return removed

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from async_tasks.submission import MAX_BATCH
 from async_tasks.web.batches import NDJSON
+from async_tasks.web.inputs import FILTERS
 from async_tasks.web.openapi.names import reference
 from async_tasks.web.openapi.parts import OF_RECORD
 from async_tasks.web.openapi.schemas import Schema
@@ -74,7 +75,7 @@ OPERATIONS: Final = (
         tag="Tasks",
         summary="History, newest first",
         description="Pages do not shift when tasks are submitted meanwhile. A parameter left empty is none.",
-        parameters=("state", "name", "batch_id", "q", "since", "until", "limit", "cursor"),
+        parameters=(*FILTERS, "limit", "cursor"),
         answers={200: Answer(description="A page.", schema=reference("History"), links=("next",))},
         problems=_OPTION,
     ),

@@ -115,6 +115,10 @@ SHARED: Final[dict[str, Schema]] = {
         {
             "tasks": {"type": "array", "items": reference("Record")},
             "next_cursor": described(nullable(TEXT), "For the next page; null on the last."),
+            "scanned": described({"type": "integer", "minimum": 0}, "Records that were looked at for it."),
+            "searched_until": described(
+                nullable(TIME), "When the last of them was submitted: how far back a search for a text has got."
+            ),
         }
     ),
     "Batch": of(
