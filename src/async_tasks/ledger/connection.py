@@ -35,6 +35,12 @@ PREFIX: Final = "at:1:"
 TIMELINE_CAP: Final = 50
 #: Changes kept for readers that come back with a Last-Event-ID.
 STREAM_CAP: Final = 10_000
+#: Lengths of time are counted in bins, each so many times as wide as the one before (see ``measured.py``).
+BIN: Final = 1.2
+#: Seconds for which it is known what was measured.
+MEASURED_FOR: Final = 8 * 86400
+#: Groups of failures kept, those seen last.
+GROUPS: Final = 500
 
 #: Connections of one process at most. Each caller that waits for an end holds one, and a web process has many;
 #: redis-py's own default refuses the hundred and first at once. Servers take ten thousand by default.
@@ -62,6 +68,7 @@ def script_source(name: str) -> str:
         [
             f"local LEGAL = {{ {legal} }}",
             f"local TIMELINE_CAP, STREAM_CAP = {TIMELINE_CAP}, {STREAM_CAP}",
+            f"local BIN, MEASURED_FOR, GROUPS = {BIN}, {MEASURED_FOR}, {GROUPS}",
             (folder / "common.lua").read_text(encoding="utf-8"),
             (folder / f"{name}.lua").read_text(encoding="utf-8"),
         ]

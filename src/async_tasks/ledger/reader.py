@@ -11,6 +11,7 @@ import msgpack
 
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
+from async_tasks.ledger.measured import Measured
 from async_tasks.ledger.record import Change, Record, State
 
 
@@ -21,6 +22,8 @@ class Reader:
         self.connection = connection
         self.client = connection.client
         self._waker: Any = None
+        #: What was counted of all records together.
+        self.measured = Measured(connection)
 
     def ping(self) -> None:
         """Ask whether the store is there."""
