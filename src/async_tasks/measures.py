@@ -57,6 +57,11 @@ class Totals:
         self.retried = self._by_letter["r"]
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing happened."""
+        return not self._by_letter.keys() - {"d"}
+
+    @property
     def failure_rate(self) -> float | None:
         """The part that failed of those that succeeded or failed; None: none did."""
         ended = self.succeeded + self.failed
@@ -80,6 +85,11 @@ class Moment:
     at: int  # its beginning, milliseconds since the epoch
     totals: Totals
     depth: Mapping[str, int | None]
+
+    @property
+    def happened(self) -> bool:
+        """Whether there is anything to tell of it."""
+        return not self.totals.empty or any(self.depth.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
