@@ -39,6 +39,8 @@ class Totals:
     """What happened in some time to some tasks. Times are milliseconds."""
 
     def __init__(self, counts: Counts) -> None:
+        #: Whether nothing happened; a queue has its depth and nothing else.
+        self.empty = not counts.keys() - {"d"}
         self._by_letter: dict[str, int] = defaultdict(int)
         self._waits: dict[int, int] = {}
         self._runs: dict[int, int] = defaultdict(int)
@@ -55,11 +57,6 @@ class Totals:
         self.failed = self._by_letter["f"]
         self.revoked = self._by_letter["v"]
         self.retried = self._by_letter["r"]
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing happened."""
-        return not self._by_letter.keys() - {"d"}
 
     @property
     def failure_rate(self) -> float | None:
@@ -122,6 +119,7 @@ def overview(app: App, period: Period, name: str | None = None) -> Overview:
             if name in (None, task):
                 by_name[task].append(counts)
     sums = {task: _sum(counts) for task, counts in by_name.items()}
+    tasks = {task: Totals(counts) for task, counts in sorted(sums.items())}
     return Overview(
         period=period,
         name=name,
@@ -129,8 +127,7 @@ def overview(app: App, period: Period, name: str | None = None) -> Overview:
         until=reading.at,
         totals=Totals(_sum(sums.values())),
         series=series,
-        # A queue has its depth under its name, and nothing else.
-        tasks={task: Totals(sums[task]) for task in sorted(sums) if sums[task].keys() - {"d"}},
+        tasks={task: totals for task, totals in tasks.items() if not totals.empty},
         states=reading.states,
         waiting=reading.waiting,
     )

@@ -124,12 +124,15 @@ end
 -- Since when it could have run: it was sent, came due, or was given back.
 local function ready_at(r)
   local begins = {
-    submitted = true, adopted = true, sent = true, replaced = true, due = true,
+    submitted = true, adopted = true, sent = true, replaced = true,
     ['handed back'] = true, ['worker lost'] = true, ['lease run out'] = true,
   }
   local timeline = r.timeline or {}
   for i = #timeline, 1, -1 do
-    if begins[timeline[i].event] then return math.max(timeline[i].at, r.due_at or 0) end
+    local entry = timeline[i]
+    -- What comes due waits for a dispatcher first.
+    if entry.event == 'due' then return r.due_at or entry.at end
+    if begins[entry.event] then return math.max(entry.at, r.due_at or 0) end
   end
   return NOW
 end
