@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Final, Literal
 
 from async_tasks.engine import App
-from async_tasks.ledger import State
 from async_tasks.ledger.measured import MINUTE, Bucket, Counts, Group, percentile
 
 #: Parts of all, for percentiles.
@@ -100,7 +99,8 @@ class Overview:
     totals: Totals
     series: Sequence[Moment]
     tasks: Mapping[str, Totals]  # of those that something happened to
-    states: Mapping[State, int]  # records of all tasks in the unfinished ones, now
+    running: int  # of all tasks, now
+    due: int  # delayed, to be tried again, or on the way to a queue; of all tasks, now
     waiting: Mapping[str, int]  # messages in each queue, now
 
 
@@ -128,7 +128,8 @@ def overview(app: App, period: Period, name: str | None = None) -> Overview:
         totals=Totals(_sum(sums.values())),
         series=series,
         tasks={task: totals for task, totals in tasks.items() if not totals.empty},
-        states=reading.states,
+        running=reading.running,
+        due=reading.due,
         waiting=reading.waiting,
     )
 

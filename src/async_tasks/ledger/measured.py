@@ -16,12 +16,8 @@ from typing import Any, Final, Literal
 import msgpack
 
 from async_tasks.ledger.connection import BIN, PREFIX, StoreConnection
-from async_tasks.ledger.record import State
 
 MINUTE: Final = 60_000
-
-#: As ``scripts/measures.lua`` counts them.
-_STATES: Final = (State.STARTED, State.PENDING, State.SCHEDULED, State.RETRY)
 
 #: How often what happened, by its letter and what stands behind it (see ``tally`` in ``scripts/common.lua``).
 Counts = Mapping[str, int]
@@ -41,7 +37,8 @@ class Reading:
 
     at: int  # milliseconds since the epoch, by the store's clock
     buckets: Sequence[Bucket]
-    states: Mapping[State, int]  # records in each of the unfinished ones
+    running: int
+    due: int  # delayed, to be tried again, or on the way to a queue
     waiting: Mapping[str, int]  # messages in each queue
 
 
@@ -77,17 +74,12 @@ class Measured:
 
     def read(self, minutes: Literal[1, 10, 60], count: int, queues: Sequence[str]) -> Reading:
         """The newest ``count`` buckets of so many minutes, and how things are now."""
-        at, states, waiting, flat, *packed = self._connection.script("measures", "read", minutes, count, *queues)
+        at, running, due, waiting, flat, *packed = self._connection.script("measures", "read", minutes, count, *queues)
         length = minutes * MINUTE
         start = at - at % length - (count - 1) * length
         buckets = [Bucket(start + i * length, _unpacked(raw)) for i, raw in enumerate(packed)]
         buckets[-1] = Bucket(buckets[-1].at, _with(buckets[-1].counts, _open(flat)))
-        return Reading(
-            int(at),
-            buckets,
-            dict(zip(_STATES, states, strict=True)),
-            dict(zip(queues, waiting, strict=True)),
-        )
+        return Reading(int(at), buckets, running, due, dict(zip(queues, waiting, strict=True)))
 
     def groups(self) -> list[Group]:
         """Groups of failures, the one seen last first."""

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from flask import Blueprint, current_app, render_template, request
 
 from async_tasks import catalog, measures
-from async_tasks.ledger import State
 from async_tasks.measures import PARTS, PERIODS, Moment, Overview, Period, Totals
 from async_tasks.web import words
 from async_tasks.web.stats import period
@@ -88,7 +87,6 @@ def show() -> str:
         parts=PARTS,
         percent=percent,
         length=length,
-        states=State,
         **choices("overview.show", chosen, overview.name, overview.tasks, sort=request.args.get("sort")),
     )
 

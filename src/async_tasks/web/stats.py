@@ -68,11 +68,9 @@ def _overview(overview: Overview) -> dict[str, Any]:
         **_frame(overview.period, overview.name, overview.since, overview.until),
         "totals": _totals(overview.totals),
         "now": {
-            "running": overview.states[State.STARTED],
-            "pending": overview.states[State.PENDING],
-            "scheduled": overview.states[State.SCHEDULED],
-            "retrying": overview.states[State.RETRY],
+            "running": overview.running,
             "waiting": overview.waiting,
+            "due": overview.due,
         },
         "series": [{"at": rfc3339(each.at), **_totals(each.totals), "depth": each.depth} for each in overview.series],
         "tasks": [{"name": name, **_totals(totals)} for name, totals in overview.tasks.items()],

@@ -2,12 +2,11 @@
 -- of that minute, and is added to those of its ten minutes and its hour; whoever comes first does that.
 -- ARGV: 'sample', at most every ms, forget groups after ms, queues…
 --   or: 'read', minutes of a bucket (1, 10 or 60), how many, queues….
--- 'read' returns {now, {in each of the STATES}, {waiting in each queue}, the open minute's hash, packed buckets…}, the
--- buckets from the oldest to the one that is open, '' where nothing is.
+-- 'read' returns {now, running, due, {waiting in each queue}, the open minute's hash, packed buckets…}, the buckets from
+-- the oldest to the one that is open, '' where nothing is.
 local KEPT = { [1] = 3 * 3600, [10] = 26 * 3600, [60] = MEASURED_FOR }
 -- Names come from whoever sends messages: beyond these, all are one.
 local NAMES, OTHERS = 500, '(others)'
-local STATES = { 'STARTED', 'PENDING', 'SCHEDULED', 'RETRY' }
 local now = math.floor(NOW / MINUTE)
 
 local function add(sum, counts)
@@ -78,10 +77,12 @@ end
 
 pack_what_is_over()
 local size, count = tonumber(ARGV[2]), tonumber(ARGV[3])
-local states, waiting = {}, {}
-for _, state in ipairs(STATES) do states[#states + 1] = redis.call('ZCARD', P .. 'idx:state:' .. state) end
+local waiting = {}
 for i = 4, #ARGV do waiting[#waiting + 1] = redis.call('ZCARD', P .. 'waiting:' .. ARGV[i]) end
-local answer = { NOW, states, waiting, redis.call('HGETALL', P .. 'measured:' .. now) }
+local answer = {
+  NOW, redis.call('ZCARD', P .. 'leases'), redis.call('ZCARD', P .. 'due'), waiting,
+  redis.call('HGETALL', P .. 'measured:' .. now),
+}
 local last = now - now % size
 for at = last - (count - 1) * size, last, size do
   answer[#answer + 1] = redis.call('GET', P .. 'measured:' .. size .. ':' .. at) or ''

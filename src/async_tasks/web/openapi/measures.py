@@ -47,10 +47,8 @@ SHARED: Final[dict[str, Schema]] = {
             "now": of(
                 {
                     "running": _COUNT,
-                    "pending": described(_COUNT, "Waiting for a worker, a queue or another task."),
-                    "scheduled": described(_COUNT, "Due later."),
-                    "retrying": described(_COUNT, "Due again."),
-                    "waiting": {"type": "object", "additionalProperties": _COUNT, "description": "By queue."},
+                    "waiting": {"type": "object", "additionalProperties": _COUNT, "description": "In each queue."},
+                    "due": described(_COUNT, "Delayed, to be tried again, or on the way to a queue."),
                 },
                 description="Of all tasks.",
             ),
