@@ -160,6 +160,13 @@ def test_what_nobody_packed_for_days_is_not_lost(ledger):
     assert [bucket.counts["work"]["n"] for bucket in buckets if bucket.counts] == [1]
 
 
+def test_a_clock_that_was_ahead_stops_nothing(ledger):
+    submit(ledger, "a")
+    shift(ledger, 1)
+    ledger.client.set(f"{PREFIX}measured:rolled", ledger.now() // MINUTE + 1000)
+    assert now_of(ledger).submitted == 1
+
+
 def test_all_that_is_measured_expires_by_itself(ledger):
     fail(ledger, "a")
     ledger.measured.sample(("q",), every=0.001, forget_after=60)

@@ -15,7 +15,7 @@ DAY = 86_400_000
 
 
 def bin_of(ms: int) -> int:
-    """As ``bin`` of ``scripts/common.lua``; that they agree is seen in tests/integration/test_measures.py."""
+    """As ``bin`` of ``scripts/counting.lua``; that they agree is seen in tests/integration/test_measures.py."""
     return 0 if ms < 1 else math.floor(math.log(ms) / math.log(BIN)) + 1
 
 

@@ -56,23 +56,34 @@ TRANSIENT: Final = (
 )
 
 
+#: What every script begins with.
+_HEAD: Final = (
+    "local P = KEYS[1]",
+    "local TIME = redis.call('TIME')",
+    "local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)",
+)
+
+
 @cache
 def script_source(name: str) -> str:
     """The whole text of one script: tables from Python, what all share, and its own part."""
-    folder = files("async_tasks.ledger") / "scripts"
     legal = ", ".join(
         f"{state} = {{ {', '.join(f'{target} = true' for target in sorted(targets))} }}"
         for state, targets in MOVES.items()
     )
-    return "\n".join(
-        [
-            f"local LEGAL = {{ {legal} }}",
-            f"local TIMELINE_CAP, STREAM_CAP = {TIMELINE_CAP}, {STREAM_CAP}",
-            f"local BIN, MEASURED_FOR, GROUPS = {BIN}, {MEASURED_FOR}, {GROUPS}",
-            (folder / "common.lua").read_text(encoding="utf-8"),
-            (folder / f"{name}.lua").read_text(encoding="utf-8"),
-        ]
-    )
+    numbers = {
+        "TIMELINE_CAP": TIMELINE_CAP,
+        "STREAM_CAP": STREAM_CAP,
+        "BIN": BIN,
+        "MEASURED_FOR": MEASURED_FOR,
+        "GROUPS": GROUPS,
+    }
+    head = [*_HEAD, f"local LEGAL = {{ {legal} }}", *(f"local {key} = {value}" for key, value in numbers.items())]
+    return "\n".join([*head, *map(_read, ("counting", "common", name))])
+
+
+def _read(name: str) -> str:
+    return (files("async_tasks.ledger") / "scripts" / f"{name}.lua").read_text(encoding="utf-8")
 
 
 class StoreConnection:

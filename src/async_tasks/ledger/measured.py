@@ -1,6 +1,6 @@
 """What is counted at the moves of records: how many, how long they waited and ran, how they failed, what waits.
 
-It is counted by the minute in ``scripts/common.lua``, and packed by ``scripts/measures.lua``: minutes are kept for 3
+It is counted by the minute in ``scripts/counting.lua``, and packed by ``scripts/measures.lua``: minutes are kept for 3
 hours, ten minutes for 26 hours, hours for 8 days. A length of time is counted in a bin whose end is a fifth above its
 beginning: a percentile read from bins is at most a tenth off.
 """
@@ -19,7 +19,7 @@ from async_tasks.ledger.connection import BIN, PREFIX, StoreConnection
 
 MINUTE: Final = 60_000
 
-#: How often what happened, by its letter and what stands behind it (see ``tally`` in ``scripts/common.lua``).
+#: How often what happened, by its letter and what stands behind it (see ``scripts/counting.lua``).
 Counts = Mapping[str, int]
 
 

@@ -55,7 +55,9 @@ end
 
 local function pack_what_is_over()
   local rolled = tonumber(redis.call('GET', P .. 'measured:rolled') or 0)
-  if rolled >= now - 1 then return end
+  if rolled == now - 1 then return end
+  -- A clock that was ahead has said so of minutes that are still to come.
+  if rolled >= now then rolled = 0 end
   for at = math.max(rolled + 1, now - MEASURED_FOR / 60), now - 1 do pack_minute(at) end
   redis.call('SET', P .. 'measured:rolled', now - 1)
 end
