@@ -22,6 +22,9 @@ bp = Blueprint("overview", __name__)
 BUCKETS: Final = {"hour": "a minute", "day": "ten minutes", "week": "an hour"}
 
 
+#: Since when History is to list what a period has.
+SINCE: Final = {"hour": "-1h", "day": "-24h", "week": "-7d"}
+
 #: Stands where there is no number.
 NONE: Final = "\N{EN DASH}"
 
@@ -84,6 +87,7 @@ def show() -> str:
         rows=_sorted(overview.tasks, sort),
         sort=sort.key,
         bucket=BUCKETS[chosen.name],
+        since=SINCE[chosen.name],
         parts=PARTS,
         percent=percent,
         length=length,
