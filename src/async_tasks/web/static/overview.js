@@ -2,9 +2,9 @@
 
 const LANGUAGE = navigator.language.startsWith("en") ? navigator.language : "en-GB"; // the pages are in English
 const format = (options) => new Intl.DateTimeFormat(LANGUAGE, options);
-const CLOCK = format({ hour: "2-digit", minute: "2-digit", hour12: false });
+const CLOCK = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const DAY = format({ weekday: "short", day: "numeric" });
-const BOTH = format({ weekday: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+const BOTH = format({ weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 const HEIGHT = 210;
 const read = () => JSON.parse(document.getElementById("drawn").textContent);
@@ -61,15 +61,23 @@ function series({ label, ink, bars, area, dash }, say, said) {
     dash,
     fill: bars ? stroke : area ? `color-mix(in srgb, ${stroke} 15%, transparent)` : undefined,
     paths: bars ? uPlot.paths.bars({ size: [0.7, 40] }) : undefined,
-    points: { show: bars ? false : undefined, size: 5, fill: stroke },
+    points: { show: !bars, size: 5, fill: stroke, filter: alone },
     value: (_, __, ___, at) => say(at == null ? null : said(at)),
   };
+}
+
+// A line joins two values; one that has no neighbour would not be seen.
+const alone = ({ data }, i) => [...data[i].keys()].filter((at) => data[i][at] != null && data[i][at - 1] == null && data[i][at + 1] == null);
+
+const MIDNIGHT = "00:00";
+function moment(at) {
+  const clock = CLOCK.format(at);
+  return clock === MIDNIGHT ? DAY.format(at) : clock;
 }
 
 function options(chart, held, width, { bucket }) {
   const { lines } = held;
   const axis = { stroke: colour("quiet"), font: "12px system-ui, sans-serif", ticks: { show: false } };
-  const moments = (_, splits, __, ___, step) => splits.map((at) => (step >= 86_400 ? DAY : CLOCK).format(at * 1000));
   return {
     width,
     height: HEIGHT,
@@ -82,7 +90,7 @@ function options(chart, held, width, { bucket }) {
       y: { range: (_, __, most) => [0, Math.min(Math.max(most * 1.1, chart.least), chart.most ?? Infinity)] },
     },
     axes: [
-      { ...axis, values: moments, grid: { show: false }, space: 64, size: 28 },
+      { ...axis, values: (_, splits) => splits.map((at) => moment(at * 1000)), grid: { show: false }, space: 64, size: 28 },
       { ...axis, values: (_, splits) => splits.map(chart.say), grid: { stroke: colour("line"), width: 1 }, size: 58,
         incrs: chart.say === count ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000] : undefined },
     ],
