@@ -54,6 +54,8 @@ def every_page(page: Page) -> dict[str, str]:
         "error": "/nothing",
         "problem": "/problems/invalid-arguments",
         "outbox": "/outbox",
+        "overview": "/overview",
+        "failures": "/failures",
     }
 
 

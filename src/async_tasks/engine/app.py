@@ -20,7 +20,7 @@ from async_tasks.engine.publisher import Publisher
 from async_tasks.engine.recording import Holder, Provenance, Recorder, When
 from async_tasks.engine.worker import install_steps
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
-from async_tasks.ledger import Envelope, Ledger, Sending, State, StoreConnection
+from async_tasks.ledger import Envelope, Ledger, Sending, State, StoreConnection, fingerprint
 from async_tasks.settings import Settings, get_settings
 
 #: Seconds after which what could not be published comes due again.
@@ -163,7 +163,8 @@ class App(Celery):
     def undeliverable(self, task_id: str, reason: str) -> None:
         """End a record whose message no queue takes."""
         kind = "async_tasks.errors.Undeliverable"
-        error = {"type": kind, "message": f"undeliverable: {reason}", "traceback": None, "fingerprint": kind}
+        error = {"type": kind, "message": f"undeliverable: {reason}", "traceback": None}
+        error["fingerprint"] = fingerprint(kind, reason)
         exception = {
             "exc_type": "Undeliverable",
             "exc_message": [task_id, reason],

@@ -36,6 +36,8 @@ PATIENCE: Final = 3.0
 NAP: Final = 1.0
 #: Seconds that a message may be out of sight (taken from the queue, not yet claimed) before it is missed.
 VANISHED_AFTER: Final = 5.0
+#: Seconds between two looks at how much waits in the queues, of all dispatchers together.
+MEASURE_EVERY: Final = 10.0
 #: Seconds between two rounds of the trimmer.
 TRIM_EVERY: Final = 60.0
 #: Records removed at a time, so that nothing else waits for it.
@@ -52,6 +54,7 @@ class Dispatcher:
         self._dead_letters = DeadLetters(app)
         self._trimmed_at = time.monotonic()
         self._looked_at = 0.0
+        self._measured_at = 0.0
 
     def run(self) -> None:
         """Work until :attr:`stopping` is set."""
@@ -90,6 +93,7 @@ class Dispatcher:
         scheduled_in = self._schedules.submit_due()
         self._look_for_vanished(now)
         self._dead_letters.collect()
+        self._measure(now)
         self._trim(now)
         if broker_away:
             return NAP
@@ -135,6 +139,13 @@ class Dispatcher:
             count = self.app.ledger.republish_vanished(queue, older_than=VANISHED_AFTER, limit=BATCH, empty=depth == 0)
             if count:
                 log.warning("messages had vanished from their queue", queue=queue, count=count)
+
+    def _measure(self, now: float) -> None:
+        if now - self._measured_at >= MEASURE_EVERY:
+            self._measured_at = now
+            self.app.ledger.measured.sample(
+                self.app.queue_names, every=MEASURE_EVERY, forget_after=self.app.settings.retention
+            )
 
     def _trim(self, now: float) -> None:
         if now - self._trimmed_at < TRIM_EVERY:

@@ -21,7 +21,7 @@ from async_tasks.engine.leases import renewed
 from async_tasks.engine.recording import named_arguments
 from async_tasks.engine.reporting import ClaimLost, TaskCancelled, reporting
 from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
-from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Record, State
+from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Record, State, fingerprint
 from async_tasks.settings import QUEUE
 
 if TYPE_CHECKING:
@@ -211,11 +211,12 @@ def _end_by_itself(task: Task, exc: Ignore | Reject) -> None:
 def end(task: Task, state: State, kind: str, why: str) -> None:
     """End the running task's record with an exception of Celery's, if it still holds the claim."""
     module = "celery.exceptions"
+    same = fingerprint(f"{module}.{kind}", task.name)
     task.app.ledger.finish(
         task.request.id,
         state,
         token=task.request.claim_token,
-        error={"type": f"{module}.{kind}", "message": why, "traceback": None, "fingerprint": f"{module}.{kind}"},
+        error={"type": f"{module}.{kind}", "message": why, "traceback": None, "fingerprint": same},
         exception={"exc_type": kind, "exc_message": [why], "exc_module": module},
         detail=why,
         cascade=True,

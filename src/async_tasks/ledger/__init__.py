@@ -2,7 +2,19 @@
 
 from async_tasks.ledger.connection import StoreConnection
 from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Push, Sending
-from async_tasks.ledger.record import FINAL, MOVES, Change, Count, Error, Page, Progress, Record, State, rfc3339
+from async_tasks.ledger.record import (
+    FINAL,
+    MOVES,
+    Change,
+    Count,
+    Error,
+    Page,
+    Progress,
+    Record,
+    State,
+    fingerprint,
+    rfc3339,
+)
 from async_tasks.ledger.redis import Claim, Due, Heard, Ledger, Submitted
 from async_tasks.ledger.segment import Segment
 
@@ -29,5 +41,6 @@ __all__ = [
     "State",
     "StoreConnection",
     "Submitted",
+    "fingerprint",
     "rfc3339",
 ]

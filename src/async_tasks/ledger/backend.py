@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import traceback as tracebacks
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from celery.backends.redis import ResultConsumer as RedisResultConsumer
 from celery.exceptions import SoftTimeLimitExceeded, TaskRevokedError
 
 from async_tasks.ledger.connection import PREFIX
-from async_tasks.ledger.record import Error, Record, State
+from async_tasks.ledger.record import Error, Record, State, fingerprint
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +75,8 @@ class LedgerBackend(RedisBackend):
             state, result = states.REVOKED, TaskRevokedError("cancelled while it ran")
         failed = isinstance(result, BaseException)
         encoded = self.encode_result(result, state)
-        error = describe(result, traceback) if failed else None
+        name = getattr(request, "task", None) or "unknown"
+        error = describe(result, name, traceback) if failed else None
         if state == states.RETRY:
             self.app.ledger.note(task_id, error=error, exception=encoded)
             return encoded
@@ -91,7 +91,7 @@ class LedgerBackend(RedisBackend):
             exception=encoded if failed else None,
             children=json.loads(self.encode(self.current_task_children(request) or [])),
             detail=str(result) if failed else "",
-            name=getattr(request, "task", None) or "unknown",
+            name=name,
             queue=(getattr(request, "delivery_info", None) or {}).get("routing_key") or "",
         )
         if answer == "refused":
@@ -164,15 +164,15 @@ def _meta(record: Record) -> dict[str, Any]:
     }
 
 
-def describe(exc: BaseException, traceback: str | None = None) -> Error:
-    """An exception as a record shows it."""
+def describe(exc: BaseException, task: str, traceback: str | None = None) -> Error:
+    """An exception as the record of that task shows it."""
     kind = f"{type(exc).__module__}.{type(exc).__qualname__}"
     frames = tracebacks.extract_tb(exc.__traceback__)
     # Two failures are alike if the same type arose in the same function, whatever the line or the words.
-    where = f"{frames[-1].filename}:{frames[-1].name}" if frames else ""
+    where = f"{frames[-1].filename}:{frames[-1].name}" if frames else task
     return Error(
         type=kind,
         message=str(exc) or type(exc).__name__,
         traceback=traceback,
-        fingerprint=hashlib.blake2b(f"{kind}@{where}".encode(), digest_size=8).hexdigest(),
+        fingerprint=fingerprint(kind, where),
     )

@@ -36,6 +36,12 @@ PREFIX: Final = "at:1:"
 TIMELINE_CAP: Final = 50
 #: Changes kept for readers that come back with a Last-Event-ID.
 STREAM_CAP: Final = 10_000
+#: Lengths of time are counted in bins, each so many times as wide as the one before (see ``measured.py``).
+BIN: Final = 1.2
+#: Seconds for which it is known what was measured.
+MEASURED_FOR: Final = 8 * 86400
+#: Groups of failures kept, those seen last.
+GROUPS: Final = 500
 
 #: Bytes of the time that stands before each id.
 ENTRY: Final = 6
@@ -54,6 +60,14 @@ TRANSIENT: Final = (
 )
 
 
+#: What every script begins with.
+_HEAD: Final = (
+    "local P = KEYS[1]",
+    "local TIME = redis.call('TIME')",
+    "local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)",
+)
+
+
 @cache
 def script_source(name: str) -> str:
     """The whole text of one script of the ledger."""
@@ -61,16 +75,22 @@ def script_source(name: str) -> str:
 
 
 def with_shared(text: str) -> str:
-    """A script after what all share: the prefix of all keys, tables and constants from Python, indexes and moves."""
+    """A script after what all share: tables and numbers from Python, indexes, what is counted, and moves."""
     legal = ", ".join(
         f"{state} = {{ {', '.join(f'{target} = true' for target in sorted(targets))} }}"
         for state, targets in MOVES.items()
     )
-    constants = {"TIMELINE_CAP": TIMELINE_CAP, "STREAM_CAP": STREAM_CAP, "SEGMENT": SEGMENT, "ENTRY": ENTRY}
-    head = [f"local {name} = {value}" for name, value in constants.items()]
-    return "\n".join(
-        ["local P = KEYS[1]", f"local LEGAL = {{ {legal} }}", *head, _read("indexes"), _read("common"), text]
-    )
+    numbers = {
+        "TIMELINE_CAP": TIMELINE_CAP,
+        "STREAM_CAP": STREAM_CAP,
+        "SEGMENT": SEGMENT,
+        "ENTRY": ENTRY,
+        "BIN": BIN,
+        "MEASURED_FOR": MEASURED_FOR,
+        "GROUPS": GROUPS,
+    }
+    head = [*_HEAD, f"local LEGAL = {{ {legal} }}", *(f"local {key} = {value}" for key, value in numbers.items())]
+    return "\n".join([*head, *map(_read, ("indexes", "counting", "common")), text])
 
 
 def _read(name: str) -> str:

@@ -10,6 +10,7 @@ import msgpack
 
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
+from async_tasks.ledger.measured import Measured
 from async_tasks.ledger.record import Change, Record, State
 from async_tasks.ledger.segment import SEGMENT, Segment
 
@@ -24,6 +25,8 @@ class Reader:
         self.connection = connection
         self.client = connection.client
         self._waker: Any = None
+        #: What was counted of all records together.
+        self.measured = Measured(connection)
 
     def ping(self) -> None:
         """Ask whether the store is there."""

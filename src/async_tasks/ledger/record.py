@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +48,17 @@ class Error(TypedDict):
     message: str
     traceback: str | None
     fingerprint: str
+
+
+def fingerprint(kind: str, where: str) -> str:
+    """The same for failures that are alike.
+
+    Args:
+        kind: the exception's class, with its module.
+        where: file and function in which it arose, whatever the line; the task, if it arose in no code.
+    """
+    # The ledger's scripts make it too, and have no other digest.
+    return hashlib.sha1(f"{kind}@{where}".encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 class Progress(TypedDict):

@@ -1,6 +1,6 @@
--- Shared by every script of the ledger; the loader puts LEGAL (from record.MOVES), other constants, the prefix P of
--- all keys and indexes.lua before it. Keys are computed from the prefix, so a Cluster is not supported. Times are
--- milliseconds by the store's clock, never that of a web or worker host.
+-- Shared by every script of the ledger; the loader puts P, the prefix of all keys, NOW, LEGAL (from record.MOVES), the
+-- numbers of connection.py, indexes.lua and counting.lua before it. Keys are computed from the prefix, so a Cluster is
+-- not supported. Times are milliseconds by the store's clock, never that of a web or worker host.
 --
 --   task:<id>         the record, MessagePack
 --   msg:<id>          the exact message, while the record is unfinished
@@ -20,11 +20,11 @@
 --   schedules         names of scheduled tasks, by when they are due; schedules:text, their words
 --   members:<id>      ids of the parts of the chord whose body this is
 --   gone:<id>         tombstone of a trimmed record
+--   measured:<minute>, failures, …
+--                     what is counted, see counting.lua and measures.lua
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
 -- An unfinished record is in exactly one of due, waiting and leases, but for placeholders.
-local TIME = redis.call('TIME')
-local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000)
 -- A dispatcher looks at its own once a second; only what is due sooner must wake it.
 local DISPATCHER_NAP = 1100
 
@@ -94,8 +94,10 @@ end
 -- The only place where a state changes. Returns false, changing nothing, if the move is not legal.
 local function enter(r, state, event, fields)
   if r.state ~= state then
-    if r.state and not LEGAL[r.state][state] then return false end
+    local before = r.state
+    if before and not LEGAL[before][state] then return false end
     change_state(r, state)
+    measure(r, before)
   end
   note(r, event, fields)
   if is_final(r) then
@@ -116,9 +118,10 @@ local function enter(r, state, event, fields)
 end
 
 local function set_exception(r, module, type, message)
-  r.error = cjson.encode({
-    type = module .. '.' .. type, message = message, traceback = cjson.null, fingerprint = module .. '.' .. type,
-  })
+  local kind = module .. '.' .. type
+  -- It arose in no code, so those of one task are alike (see record.fingerprint).
+  local fingerprint = redis.sha1hex(kind .. '@' .. r.name):sub(1, 16)
+  r.error = cjson.encode({ type = kind, message = message, traceback = cjson.null, fingerprint = fingerprint })
   r.exception = cjson.encode({ exc_type = type, exc_message = { message }, exc_module = module })
 end
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from async_tasks.ledger.record import State
+from async_tasks.measures import PERIODS
 from async_tasks.web import inputs
 from async_tasks.web.api import MAX_LIMIT, MAX_WAIT
 from async_tasks.web.openapi.schemas import DELAY, EVENT_ID, EXPIRES, PRIORITY, TEXT, TIME, Schema
@@ -41,6 +42,12 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
     "worker": _query("worker", TEXT, "Only tasks that this worker was the last to start."),
     "submitted_by": _query("submitted_by", TEXT, "Only tasks of that submitter."),
     "fingerprint": _query("fingerprint", TEXT, "Only tasks that ended with an error of that fingerprint."),
+    "period": _query(
+        "period",
+        {"enum": list(PERIODS)},
+        "Up to now, in minutes, tens of minutes, or hours. None: the last hour; of failures, the last day.",
+        allowEmptyValue=True,
+    ),
     "batch_id": _query("batch_id", TEXT, "Only tasks of that batch."),
     "q": _query("q", TEXT, "Only tasks with that text in arguments, result or error, whatever the case."),
     "since": _query("since", _SINCE, "Not older: a moment, or milliseconds since 1970.", allowEmptyValue=True),
