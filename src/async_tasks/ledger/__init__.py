@@ -1,11 +1,14 @@
 """The ledger: the truth about every submission, in Redis or Valkey."""
 
+from async_tasks.ledger.batches import Answer, BatchRecord, Head
 from async_tasks.ledger.connection import StoreConnection
 from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Push, Sending
 from async_tasks.ledger.record import FINAL, MOVES, Change, Error, Page, Progress, Record, State, rfc3339
 from async_tasks.ledger.redis import Claim, Due, Heard, Ledger, Submitted
 
 __all__ = [
+    "Answer",
+    "BatchRecord",
     "FINAL",
     "MESSAGE_KEY",
     "MOVES",
@@ -15,6 +18,7 @@ __all__ = [
     "Due",
     "Envelope",
     "Error",
+    "Head",
     "Heard",
     "Kind",
     "Ledger",

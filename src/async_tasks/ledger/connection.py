@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -40,6 +40,9 @@ STREAM_CAP: Final = 10_000
 #: redis-py's own default refuses the hundred and first at once. Servers take ten thousand by default.
 MAX_CONNECTIONS: Final = 5_000
 
+#: Scripts that do for many what another does for one; they have the other's text as a function of its arguments.
+MANY: Final = {"submit_many": "submit", "cancel_many": "cancel"}
+
 #: What a store that is away, starting, full or failing over answers; asking again later may succeed.
 TRANSIENT: Final = (
     RedisConnectionError,
@@ -58,11 +61,13 @@ def script_source(name: str) -> str:
         f"{state} = {{ {', '.join(f'{target} = true' for target in sorted(targets))} }}"
         for state, targets in MOVES.items()
     )
+    one = MANY.get(name)
     return "\n".join(
         [
             f"local LEGAL = {{ {legal} }}",
             f"local TIMELINE_CAP, STREAM_CAP = {TIMELINE_CAP}, {STREAM_CAP}",
             (folder / "common.lua").read_text(encoding="utf-8"),
+            *([f"local function {one}(ARGV)", (folder / f"{one}.lua").read_text(encoding="utf-8"), "end"] if one else ()),
             (folder / f"{name}.lua").read_text(encoding="utf-8"),
         ]
     )
@@ -101,23 +106,6 @@ class StoreConnection:
         """
         script = self._script(name)
         return self.call(lambda: script(keys=[PREFIX], args=args))
-
-    def scripts(self, name: str, calls: Iterable[Sequence[Any]]) -> list[Any]:
-        """Run one of ``scripts/*.lua`` once for each list of arguments, in one round trip; not one transaction.
-
-        Raises:
-            StoreUnavailable: if the store did not answer within the patience; some may have run.
-        """
-        script = self._script(name)
-
-        def run() -> list[Any]:
-            with self.client.pipeline(transaction=False) as pipe:
-                for args in calls:
-                    script(keys=[PREFIX], args=args, client=pipe)
-                answers: list[Any] = pipe.execute()
-            return answers
-
-        return self.call(run)
 
     def _script(self, name: str) -> Any:
         script = self._scripts.get(name)

@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 
 from async_tasks.errors import StoreUnavailable
+from async_tasks.ledger.batches import Batches
 from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
 from async_tasks.ledger.record import Change, Record, State
 
@@ -20,6 +21,7 @@ class Reader:
     def __init__(self, connection: StoreConnection) -> None:
         self.connection = connection
         self.client = connection.client
+        self.batches = Batches(connection)
         self._waker: Any = None
 
     def ping(self) -> None:
