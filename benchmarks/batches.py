@@ -104,7 +104,7 @@ def _batches(system: System, client: redis.Redis, options: argparse.Namespace) -
             began = time.monotonic()
             _post(system, options.size, 1)
             answered += time.monotonic() - began
-            wait_until(lambda: client.zcard(DUE) < options.connections, 60, lambda: f"{client.zcard(DUE)} are due {(system.folder/'dispatcher.log').read_text()[-3000:]} {client.zrange(DUE,0,3,withscores=True)} {client.keys('*')[:20]}")
+            wait_until(lambda: client.zcard(DUE) < options.connections, 60, lambda: _tail(system))
             published += time.monotonic() - began
         stopping.set()
         witness.join()
@@ -145,6 +145,10 @@ def _dispatcher(system: System) -> Iterator[None]:
         yield
         assert process.stdin
         process.stdin.close()
+
+
+def _tail(system: System) -> str:
+    return (system.folder / "dispatcher.log").read_text()[-3000:]
 
 
 def _post(system: System, size: int, times: int, **more: float) -> None:

@@ -6,12 +6,13 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from async_tasks.engine import App
-from async_tasks.errors import InvalidOption, UnknownRecord
-from async_tasks.ledger import Change, Page, Record, State
+from async_tasks.errors import InvalidOption, UnknownBatch, UnknownRecord
+from async_tasks.ledger import BatchRecord, Change, Page, Record, State
 
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
@@ -148,3 +149,64 @@ def changes(app: App, after: str, *, block: float, count: int = 500) -> list[Cha
         StoreUnavailable: if the ledger did not answer in time.
     """
     return app.ledger.changes(after, block=block, count=count)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """The batches that were begun last, newest first; ``now`` is the store's time, milliseconds since the epoch."""
+
+    batches: list[BatchRecord]
+    now: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of a batch: its place, counted from 0, its id, and its record as long as that is kept."""
+
+    index: int
+    id: str | None  # None: the request broke off before it was accepted
+    record: Record | None
+
+
+def batch(app: App, batch_id: str) -> tuple[BatchRecord, int]:
+    """What is known of a batch, and the store's time, milliseconds since the epoch.
+
+    Raises:
+        UnknownBatch: if there is none of that id.
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    found, now = app.ledger.batches.get(batch_id)
+    if found is None:
+        raise UnknownBatch(batch_id)
+    return found, now
+
+
+def batches(app: App, *, limit: int = 50, cursor: str | None = None) -> BatchPage:
+    """The batches that were begun last.
+
+    Args:
+        app: the engine's application.
+        limit: at most so many.
+        cursor: ``next_cursor`` of the page before.
+
+    Raises:
+        InvalidOption: if the cursor is none of ours.
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    before = _decode(cursor) if cursor else None
+    found, now = app.ledger.batches.newest(before=before, count=limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return BatchPage(found[:limit], now, _encode((last.submitted_at, last.id)) if last else None)
+
+
+def batch_rows(app: App, batch_id: str) -> Iterator[list[Row]]:
+    """The entries of a batch in its order, some at a time, so that no more than a few megabytes are held.
+
+    Raises:
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    at = 0
+    for ids, records in app.ledger.batches.records(batch_id):
+        yield [Row(at + n, task_id, record) for n, (task_id, record) in enumerate(zip(ids, records, strict=True))]
+        at += len(ids)

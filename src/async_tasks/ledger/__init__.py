@@ -7,11 +7,11 @@ from async_tasks.ledger.record import FINAL, MOVES, Change, Error, Page, Progres
 from async_tasks.ledger.redis import Claim, Due, Heard, Ledger, Submitted
 
 __all__ = [
-    "Answer",
-    "BatchRecord",
     "FINAL",
     "MESSAGE_KEY",
     "MOVES",
+    "Answer",
+    "BatchRecord",
     "Change",
     "Claim",
     "Draft",

@@ -11,10 +11,15 @@ import msgpack
 
 from async_tasks.ledger.connection import PREFIX, StoreConnection
 from async_tasks.ledger.message import Push, Sending, pack
-from async_tasks.ledger.record import FINAL, State, rfc3339
+from async_tasks.ledger.record import FINAL, Record, State, rfc3339
 
 #: Seconds for which a batch is kept that has no record of its own: all of its tasks were unique, and there already.
 UNOWNED: Final = 30 * 86400
+
+#: Records that are read at first, before it is known how large they are; later at most, and bytes of them.
+FEW: Final = 10
+MANY: Final = 200
+HELD: Final = 2 << 20
 
 #: Ids that are asked to stop in one script.
 CANCELLED: Final = 250
@@ -60,6 +65,7 @@ class BatchRecord:
         started_at: when its first task started.
         finished_at: when its last task to finish did, so far.
         first_failure: the id of the task that failed first.
+        removed: finished records that were kept long enough.
     """
 
     id: str
@@ -74,6 +80,7 @@ class BatchRecord:
     started_at: int | None
     finished_at: int | None
     first_failure: str | None
+    removed: int
 
     @property
     def unfinished(self) -> int:
@@ -89,11 +96,6 @@ class BatchRecord:
     def finished(self) -> bool:
         """Whether every entry is recorded, and nothing of it may still run."""
         return self.done == self.total
-
-    @property
-    def removed(self) -> int:
-        """Records that were kept long enough."""
-        return self.recorded - sum(self.states.values())
 
     @property
     def elsewhere(self) -> int:
@@ -209,13 +211,26 @@ class Batches:
             ids[first : first + len(chunk)] = chunk
         return ids
 
+    def records(self, batch_id: str) -> Iterator[tuple[list[str | None], list[Record | None]]]:
+        """The ids of a batch with their records, in its order, a few megabytes at a time."""
+        ids = self.ids(batch_id)
+        at, count = 0, FEW
+        while at < len(ids):
+            part = ids[at : at + count]
+            keys = [f"{PREFIX}task:{task_id or ''}" for task_id in part]
+            raws: Any = self.connection.call(partial(self.client.mget, keys))
+            yield part, [Record.from_document(msgpack.unpackb(raw)) if raw else None for raw in raws]
+            at += len(part)
+            size = sum(len(raw) for raw in raws if raw) / len(part)
+            count = max(1, min(MANY, int(HELD // max(size, 1))))
+
     def cancel(self, batch_id: str) -> Iterator[tuple[int, int]]:
         """Cancel what has not finished, a chunk at a time: how many never start, how many are asked to stop."""
-        members: Any = self.connection.call(lambda: self.client.zrange(f"{PREFIX}idx:batch:{batch_id}", 0, -1))
-        # The last first: a worker takes the first meanwhile.
-        members.reverse()
+        # The last first: workers take the first meanwhile.
+        members = [task_id for task_id in reversed(self.ids(batch_id)) if task_id is not None]
         for start in range(0, len(members), CANCELLED):
-            cancelled, stopping = self.connection.script("cancel_many", *members[start : start + CANCELLED])
+            part = members[start : start + CANCELLED]
+            cancelled, stopping = self.connection.script("cancel_many", batch_id, *part)
             yield int(cancelled), int(stopping)
 
     def _many(self, ids: Sequence[str]) -> tuple[list[BatchRecord | None], int]:
@@ -248,6 +263,7 @@ def _batch(batch_id: str, raw: Mapping[bytes, bytes]) -> BatchRecord | None:
         started_at=_whole(doc.get("started_at")),
         finished_at=_whole(doc.get("finished_at")),
         first_failure=doc.get("first_failure"),
+        removed=int(doc.get("removed", 0)),
     )
 
 

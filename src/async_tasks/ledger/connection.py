@@ -67,7 +67,7 @@ def script_source(name: str) -> str:
             f"local LEGAL = {{ {legal} }}",
             f"local TIMELINE_CAP, STREAM_CAP = {TIMELINE_CAP}, {STREAM_CAP}",
             (folder / "common.lua").read_text(encoding="utf-8"),
-            *([f"local function {one}(ARGV)", (folder / f"{one}.lua").read_text(encoding="utf-8"), "end"] if one else ()),
+            f"local function {one}(ARGV)\n{(folder / f'{one}.lua').read_text(encoding='utf-8')}\nend" if one else "",
             (folder / f"{name}.lua").read_text(encoding="utf-8"),
         ]
     )

@@ -18,6 +18,7 @@ from async_tasks.errors import (
     InvalidBatch,
     InvalidOption,
     PayloadTooLarge,
+    UnknownBatch,
     UnknownTask,
 )
 from async_tasks.ledger import Head
@@ -92,6 +93,25 @@ def submit_batch(
             ids.append(answer.id)
     many.flush()
     return Batch(batch_id, ids)
+
+
+def cancel_batch(app: App, batch_id: str) -> int:
+    """Cancel what of a batch has not finished.
+
+    Returns:
+        How many tasks run, and have been asked to stop.
+
+    Raises:
+        UnknownBatch: if there is no such batch.
+        StoreUnavailable: if the ledger did not answer in time. Some may be cancelled: ask again.
+    """
+    if app.ledger.batches.get(batch_id)[0] is None:
+        raise UnknownBatch(batch_id)
+    asked = 0
+    for _, stopping in app.ledger.batches.cancel(batch_id):
+        time.sleep(0)
+        asked += stopping
+    return asked
 
 
 def batch_id_of(key: str) -> str:

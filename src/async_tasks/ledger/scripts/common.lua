@@ -120,7 +120,7 @@ end
 local function forget_in_batch(r)
   local key = P .. 'batch:' .. r.batch_id
   redis.call('HINCRBY', key, r.state, -1)
-  if redis.call('EXISTS', P .. 'idx:batch:' .. r.batch_id) == 0 then
+  if redis.call('HINCRBY', key, 'removed', 1) >= tonumber(redis.call('HGET', key, 'recorded') or 0) then
     redis.call('DEL', key, P .. 'order:' .. r.batch_id)
     redis.call('ZREM', P .. 'batches', r.batch_id)
   end
