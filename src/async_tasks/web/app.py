@@ -12,6 +12,7 @@ from async_tasks.web import (
     api,
     assets,
     auth,
+    batch_pages,
     batch_records,
     batches,
     docs,
@@ -68,6 +69,6 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
     auth.install(app, settings)
     assets.install(app)
     site.install(app, settings)
-    for bp in (api.bp, batches.bp, batch_records.bp, docs.bp, health.bp, outbox.bp, pages.bp):
+    for bp in (api.bp, batches.bp, batch_records.bp, batch_pages.bp, docs.bp, health.bp, outbox.bp, pages.bp):
         app.register_blueprint(bp)
     return app

@@ -66,7 +66,7 @@ def download(batch_id: str) -> Response:
     def read() -> Iterator[list[queries.Row]]:
         return queries.batch_rows(app, batch_id)
 
-    parts = downloads.table(read) if form == "csv" else downloads.ndjson(read())
+    parts = downloads.table(read, final=found.finished) if form == "csv" else downloads.ndjson(read())
     # While the status can still say that the store is away.
     begun = next(parts, b"")
     answer = Response(chain([begun], parts), mimetype=FORMATS[form])

@@ -55,17 +55,20 @@ def described(row: Row) -> dict[str, Any]:
     }
 
 
-def table(read: Callable[[], Parts]) -> Iterator[bytes]:
+def table(read: Callable[[], Parts], *, final: bool) -> Iterator[bytes]:
     """CSV with a header, in UTF-8 with a mark by which spreadsheets know it.
 
     Args:
         read: begins to read the batch. It is read twice: what columns there are is known at its end.
+        final: whether it had finished before.
     """
     columns = _columns(read())
     known = frozenset(columns)
-    yield b"\xef\xbb\xbf" + _lines([[_guarded(name) for name in (*FIRST, *columns, *LAST, MORE)]])
+    more = (MORE,) if not final or len(columns) == MAX_COLUMNS else ()
+    yield b"\xef\xbb\xbf" + _lines([[_guarded(name) for name in (*FIRST, *columns, *LAST, *more)]])
+    width = len(FIRST) + len(columns) + len(LAST) + len(more)
     for rows in read():
-        yield _lines([_cells(row, columns, known) for row in rows])
+        yield _lines([_cells(row, columns, known)[:width] for row in rows])
         time.sleep(0)
 
 
