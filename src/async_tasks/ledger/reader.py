@@ -13,6 +13,7 @@ from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger.batches import Batches
 from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
 from async_tasks.ledger.record import Change, Record, State
+from async_tasks.ledger.uploads import Uploads
 
 
 class Reader:
@@ -22,6 +23,7 @@ class Reader:
         self.connection = connection
         self.client = connection.client
         self.batches = Batches(connection)
+        self.uploads = Uploads(connection)
         self._waker: Any = None
 
     def ping(self) -> None:

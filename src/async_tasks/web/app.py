@@ -22,6 +22,7 @@ from async_tasks.web import (
     problems,
     security,
     site,
+    uploads,
     words,
 )
 from async_tasks.web.live import Hub
@@ -69,6 +70,16 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
     auth.install(app, settings)
     assets.install(app)
     site.install(app, settings)
-    for bp in (api.bp, batches.bp, batch_records.bp, batch_pages.bp, docs.bp, health.bp, outbox.bp, pages.bp):
+    for bp in (
+        api.bp,
+        batches.bp,
+        batch_records.bp,
+        batch_pages.bp,
+        docs.bp,
+        health.bp,
+        outbox.bp,
+        pages.bp,
+        uploads.bp,
+    ):
         app.register_blueprint(bp)
     return app

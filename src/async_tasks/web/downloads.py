@@ -65,7 +65,7 @@ def table(read: Callable[[], Parts], *, final: bool) -> Iterator[bytes]:
     columns = _columns(read())
     known = frozenset(columns)
     more = (MORE,) if not final or len(columns) == MAX_COLUMNS else ()
-    yield b"\xef\xbb\xbf" + _lines([[_guarded(name) for name in (*FIRST, *columns, *LAST, *more)]])
+    yield b"\xef\xbb\xbf" + _lines([[guarded(name) for name in (*FIRST, *columns, *LAST, *more)]])
     width = len(FIRST) + len(columns) + len(LAST) + len(more)
     for rows in read():
         yield _lines([_cells(row, columns, known)[:width] for row in rows])
@@ -120,10 +120,10 @@ def _flatten(name: str, value: Any, found: dict[str, Any], depth: int) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return _guarded(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return guarded(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _guarded(text: str) -> str:
+def guarded(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 

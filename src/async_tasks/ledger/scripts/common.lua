@@ -22,6 +22,7 @@
 --   schedules         names of scheduled tasks, by when they are due; schedules:text, their words
 --   members:<id>      ids of the parts of the chord whose body this is
 --   gone:<id>         tombstone of a trimmed record
+--   upload:<holder>   what was uploaded and is not submitted yet, in pieces; expires
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
 -- An unfinished record is in exactly one of due, waiting and leases, but for placeholders.
