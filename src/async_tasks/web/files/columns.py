@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from async_tasks.errors import Problem
-from async_tasks.web.forms.field import COMPOSITE, MISSING, Field, is_number
+from async_tasks.web.forms.field import COMPOSITE, MISSING, TEXTS, Field, is_number
 from async_tasks.web.forms.reading import Path, Reading
 from async_tasks.web.forms.typed import Node
 from async_tasks.web.inputs import parse_json
@@ -126,9 +126,8 @@ class _Cells(Reading):
         try:
             return parse_json(text.strip())
         except Refused as exc:
-            such = "" if entry.example is MISSING else f", such as {json.dumps(entry.example, ensure_ascii=False)}"
             reason = str(exc).removeprefix("The body ").rstrip(".")
-            self._wrong(path, f"must be JSON in the cell{such}, or have columns of its own ({reason})")
+            self._wrong(path, f"must be JSON in the cell{_such(entry)}, or have columns of its own ({reason})")
             return MISSING
 
 
@@ -204,6 +203,16 @@ def _marks(entry: Field, text: str) -> dict[str, str]:
     return {"json": text} if entry.kind in COMPOSITE or entry.kind == "choices" else {"": text}
 
 
+def _such(entry: Field) -> str:
+    """A value as it may look, if one is known."""
+    example = entry.example
+    if example is MISSING and entry.kind == "list":
+        row = entry.parts[0]
+        plain = [1, 2] if row.kind in ("integer", "number") else ["one", "two"] if row.kind in TEXTS else MISSING
+        example = plain if row.example is MISSING else [row.example]
+    return "" if example is MISSING else f", such as {json.dumps(example, ensure_ascii=False)}"
+
+
 def _said(choice: Any) -> str:
     return choice if isinstance(choice, str) else json.dumps(choice)
 
@@ -230,8 +239,7 @@ def _described(fields: Iterable[Field], path: str, *, needed: bool) -> Iterator[
             continue
         words = [entry.help.strip().rstrip("."), entry.bounds.rstrip(".")]
         if entry.kind in COMPOSITE or entry.kind in ("choices", "json"):
-            such = "" if entry.example is MISSING else f", such as {json.dumps(entry.example, ensure_ascii=False)}"
-            words.append(f"JSON{such}")
+            words.append(f"JSON{_such(entry)}")
         elif entry.kind == "choice":
             words.append("one of " + ", ".join(map(_said, entry.choices)))
         elif entry.kind == "checkbox":

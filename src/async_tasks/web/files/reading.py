@@ -33,8 +33,9 @@ class Wrong(NamedTuple):
     """One thing wrong with one row, line or item."""
 
     place: int
-    column: str
+    column: str  # or the path within an object; "" for the whole
     message: str
+    given: str = ""  # what stands in the cell
 
 
 @dataclass(slots=True)
@@ -61,13 +62,11 @@ class Contents:
     wrong_count: int = 0
     wrong_rows: int = 0
 
-    def refuse(self, place: int, problems: Iterable[tuple[str, str]]) -> None:
-        """Note what is wrong in one place: columns, and words."""
+    def refuse(self, problems: Sequence[Wrong]) -> None:
+        """Note what is wrong in one place."""
         self.wrong_rows += 1
-        for column, message in problems:
-            self.wrong_count += 1
-            if len(self.wrong) < MAX_PROBLEMS:
-                self.wrong.append(Wrong(place, column, message))
+        self.wrong_count += len(problems)
+        self.wrong += problems[: MAX_PROBLEMS - len(self.wrong)]
 
 
 def read(app: App, spec: TaskSpec, fields: Sequence[Field], raw: bytes, filename: str) -> Contents:
@@ -98,14 +97,16 @@ def _table(app: App, spec: TaskSpec, fields: Sequence[Field], text: str) -> Cont
     found = Contents("Row", strict=False)
     if columns.wrong:
         # Every row would have the same wrong with it.
-        found.refuse(table.header_row, columns.wrong)
+        found.refuse([Wrong(table.header_row, name, message) for name, message in columns.wrong])
         return found
     for place, cells in _bounded(table.rows):
         found.count += 1
         arguments, unread = columns.arguments(cells)
         problems = _take(app, spec, found, arguments, unread)
         if problems:
-            found.refuse(place, [(columns.name_of(each["field"]), each["message"]) for each in problems])
+            given = dict(zip(table.header, cells, strict=False))
+            named = [(columns.name_of(each["field"]), each["message"]) for each in problems]
+            found.refuse([Wrong(place, name, message, given.get(name, "")) for name, message in named])
     return _not_empty(found, "There is a header and no row below it: each row is a task.")
 
 
@@ -113,13 +114,12 @@ def _objects(app: App, spec: TaskSpec, found: Contents, values: Iterator[tuple[i
     for place, value in _bounded(values):
         found.count += 1
         if isinstance(value, Refused):
-            found.refuse(
-                place, [("", f"{str(value).removeprefix('It ').rstrip('.')}. Give one object a line, or an array")]
-            )
+            words = str(value).removeprefix("It ").rstrip(".")
+            found.refuse([Wrong(place, "", f"{words}. Give one object a line, or all in one array")])
         elif not isinstance(value, dict):
-            found.refuse(place, [("", "must be a JSON object: the arguments by name")])
+            found.refuse([Wrong(place, "", "must be a JSON object: the arguments by name")])
         elif problems := _take(app, spec, found, value, []):
-            found.refuse(place, [(each["field"], each["message"]) for each in problems])
+            found.refuse([Wrong(place, each["field"], each["message"]) for each in problems])
     return _not_empty(found, "There is nothing in it: each object is a task.")
 
 

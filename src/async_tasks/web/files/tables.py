@@ -13,6 +13,9 @@ from async_tasks.web.files.text import Unreadable
 #: Tried in this order; the one that makes most of the header known counts.
 DELIMITERS: Final = (",", ";", "\t", "|")
 
+#: Characters that are looked at for it.
+HEAD: Final = 100_000
+
 #: What some programs put first, for others: sep=;
 _SEPARATOR: Final = "sep="
 
@@ -46,7 +49,8 @@ def parsed(text: str, known: Callable[[str], bool], cell: int) -> Table:
     said = first.strip().lower().startswith(_SEPARATOR) and first.strip()[len(_SEPARATOR) :]
     if said and len(said) == 1:
         return _table(rest, said, above=1)
-    return max((_table(text, each, above=0) for each in DELIMITERS), key=lambda table: _score(table, known))
+    head = text[:HEAD]
+    return _table(text, max(DELIMITERS, key=lambda each: _score(head, each, known)), above=0)
 
 
 def _table(text: str, delimiter: str, above: int) -> Table:
@@ -55,8 +59,12 @@ def _table(text: str, delimiter: str, above: int) -> Table:
     return Table([name.strip() for name in header], number, rows, delimiter)
 
 
-def _score(table: Table, known: Callable[[str], bool]) -> tuple[int, int]:
-    return sum(known(name) for name in table.header), len(table.header)
+def _score(head: str, delimiter: str, known: Callable[[str], bool]) -> tuple[int, int]:
+    try:
+        header = _table(head, delimiter, above=0).header
+    except Unreadable:
+        return 0, 0
+    return sum(map(known, header)), len(header)
 
 
 def _rows(text: str, delimiter: str, above: int) -> Iterator[tuple[int, list[str]]]:
