@@ -39,10 +39,11 @@ bp = Blueprint("uploads", __name__, url_prefix="/forms")
 KEPT: Final = 30 * 60
 #: Rows of one piece: between two others get their turn.
 PIECE: Final = 500
-#: What a form sends around its file.
+#: What a form sends around its file, and what of a form may be held in memory.
 AROUND: Final = 64 * 1024
+FORM: Final = 1 << 20
 #: A browser that is still sending sees no answer: so much of what is too large is read and thrown away.
-DRAINED: Final = 8
+DRAINED: Final = 4
 CHUNK: Final = 256 * 1024
 
 #: Letters of a file's name that are kept.
@@ -56,6 +57,8 @@ def let_in(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
         return
     limit = _limit()
     request.max_content_length = limit + AROUND
+    # Werkzeug holds a piece of the file against it, too.
+    request.max_form_memory_size = FORM
     if (request.content_length or 0) > limit + AROUND:
         left = limit * DRAINED
         while left > 0 and (chunk := request.environ["wsgi.input"].read(min(CHUNK, left))):
