@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from async_tasks.errors import Problem
-from async_tasks.web.forms.field import COMPOSITE, MISSING, TEXTS, Field, is_number
+from async_tasks.web.forms.field import COMPOSITE, MISSING, PLAIN, TEXTS, Field, is_number
 from async_tasks.web.forms.reading import Path, Reading
 from async_tasks.web.forms.typed import Node
 from async_tasks.web.inputs import parse_json
@@ -244,6 +244,8 @@ def _described(fields: Iterable[Field], path: str, *, needed: bool) -> Iterator[
             words.append("one of " + ", ".join(map(_said, entry.choices)))
         elif entry.kind == "checkbox":
             words.append("yes or no")
+        elif entry.kind in PLAIN and not entry.bounds:
+            words.append("text")
         if not entry.required and entry.default is not MISSING:
             words.append(f"{json.dumps(entry.default, ensure_ascii=False)} where the cell is empty")
         yield Described(name, ". ".join(word[:1].upper() + word[1:] for word in words if word), required)
