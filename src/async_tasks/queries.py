@@ -14,6 +14,9 @@ from async_tasks.engine import App
 from async_tasks.errors import InvalidOption, UnknownBatch, UnknownRecord
 from async_tasks.ledger import BatchRecord, Change, Page, Record, State
 
+#: Digits of a time in a cursor are fewer.
+LONGEST_TIME: Final = 16
+
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
 
@@ -194,10 +197,17 @@ def batches(app: App, *, limit: int = 50, cursor: str | None = None) -> BatchPag
         InvalidOption: if the cursor is none of ours.
         StoreUnavailable: if the ledger did not answer in time.
     """
-    before = _decode(cursor) if cursor else None
+    before = _place(cursor) if cursor else None
     found, now = app.ledger.batches.newest(before=before, count=limit + 1)
     last = found[limit - 1] if len(found) > limit else None
-    return BatchPage(found[:limit], now, _encode((last.submitted_at, last.id)) if last else None)
+    return BatchPage(found[:limit], now, f"{last.submitted_at}-{last.id}" if last else None)
+
+
+def _place(cursor: str) -> tuple[int, str]:
+    at, _, batch_id = cursor.partition("-")
+    if not (at.isascii() and at.isdigit() and len(at) < LONGEST_TIME):
+        raise InvalidOption("cursor", "is none of ours: use next_cursor of the page before, unchanged")
+    return int(at), batch_id
 
 
 def batch_rows(app: App, batch_id: str) -> Iterator[list[Row]]:
