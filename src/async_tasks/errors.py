@@ -13,6 +13,7 @@ AsyncTasksError
 │   └── Undeliverable       the broker definitely refused the message
 ├── RecordError
 │   ├── UnknownRecord
+│   ├── UnknownBatch
 │   ├── AlreadyFinished
 │   └── NotFinished
 ├── DeadLettered            the broker gave a task's message up
@@ -150,6 +151,13 @@ class UnknownRecord(RecordError):
 
     def __init__(self, task_id: str) -> None:
         super().__init__(task_id, f"There is no task with the id {task_id!r}.")
+
+
+class UnknownBatch(RecordError):
+    """Raised when no batch with that id was ever accepted, or the retention of all its records is over."""
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(batch_id, f"There is no batch with the id {batch_id!r}.")
 
 
 class AlreadyFinished(RecordError):

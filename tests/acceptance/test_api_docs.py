@@ -103,8 +103,9 @@ class Shell:
             answer = json.loads(output.replace("\r\n", "\n").rpartition("\n\n")[2])
         except ValueError:
             return
-        if isinstance(answer, dict) and isinstance(answer.get("id"), str):
-            self.variables["ID"] = answer["id"]
+        found = answer.get("id", answer.get("batch_id")) if isinstance(answer, dict) else None
+        if isinstance(found, str):
+            self.variables["ID"] = found
 
 
 @pytest.fixture

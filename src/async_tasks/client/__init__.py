@@ -48,7 +48,16 @@ from async_tasks.client.errors import (
     Unsuccessful,
     WaitTimeout,
 )
-from async_tasks.client.records import Change, Progress, Record, RemoteError, State, TaskInfo, TimelineEntry
+from async_tasks.client.records import (
+    BatchStatus,
+    Change,
+    Progress,
+    Record,
+    RemoteError,
+    State,
+    TaskInfo,
+    TimelineEntry,
+)
 from async_tasks.client.sync.client import Client
 from async_tasks.client.sync.task import Batch, TaskHandle
 
@@ -62,6 +71,7 @@ __all__ = [
     "AsyncClient",
     "AsyncTaskHandle",
     "Batch",
+    "BatchStatus",
     "Change",
     "ChangesLost",
     "Client",

@@ -72,6 +72,11 @@ def cancel(task_id: str) -> Call:
     return Call("DELETE", _path(task_id))
 
 
+def batch_status(batch_id: str) -> Call:
+    """How far a batch is."""
+    return Call("GET", f"{API}/batches/{_part(batch_id)}")
+
+
 def history(filters: Filters) -> Call:
     """One page of history."""
     return Call("GET", f"{API}/tasks", {name: _text(value) for name, value in filters.items() if value is not None})

@@ -280,6 +280,7 @@ BY_SLUG: Final[Mapping[str, type[ProblemError]]] = {
     "unauthorized": Unauthorized,
     "unknown-task": UnknownTask,
     "unknown-record": UnknownRecord,
+    "unknown-batch": UnknownRecord,
     "invalid-arguments": InvalidArguments,
     "invalid-option": InvalidOption,
     "invalid-batch": InvalidBatch,

@@ -136,6 +136,41 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """How far a batch is."""
+
+    id: str
+    done: int  # entries that need nothing more
+    total: int
+    finished: bool
+    states: Mapping[State, int]
+    rate: float | None  # tasks that finish a second, on average
+    expected_at: datetime | None  # when it will have finished if it goes on like that
+    first_failure: str | None  # the id of the task that failed first
+    raw: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_document(cls, doc: Mapping[str, Any]) -> Self:
+        """Read a batch as the server sends it.
+
+        Raises:
+            KeyError, TypeError, ValueError: if it is none.
+        """
+        progress = doc["progress"]
+        return cls(
+            id=doc["id"],
+            done=progress["done"],
+            total=progress["total"],
+            finished=doc["finished"],
+            states={State(name): count for name, count in doc["states"].items()},
+            rate=doc.get("rate"),
+            expected_at=_optional(doc.get("expected_at")),
+            first_failure=doc.get("first_failure"),
+            raw=doc,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One change of one task, as the stream of all tasks has it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -27,6 +27,8 @@ from async_tasks.settings import Settings, get_settings
 DEFERRED: Final = 1.0
 #: Seconds that a caller waits until its record says that it could not be published.
 TELLING: Final = 0.5
+#: Records told of in one script, which serves nobody else meanwhile.
+TOLD: Final = 250
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +75,7 @@ class App(Celery):
     @cached_property
     def confirmations(self) -> Confirmations:
         """What the broker has, on its way to the ledger."""
-        return Confirmations(lambda confirmed: self._try(lambda: self.ledger.published(confirmed)))
+        return Confirmations(lambda confirmed: self._try(lambda: self.ledger.published(confirmed)), TOLD)
 
     def send_task(
         self,
@@ -153,12 +155,20 @@ class App(Celery):
             raise
         except BrokerUnavailable as exc:
             log.warning("publish is left to the dispatcher", task_id=task_id, reason=str(exc))
-            reason = str(exc)
-            # The caller has waited for the broker, and must not wait as long for the store on top of it.
-            self.confirmations.make(lambda: self._try(lambda: self.ledger.defer([task_id], DEFERRED, reason)), TELLING)
+            self.defer([task_id], str(exc))
             return False
         self.confirmations.add(task_id, envelope)
         return True
+
+    def defer(self, ids: Sequence[str], reason: str) -> None:
+        """Leave to a dispatcher what could not be published."""
+
+        def defer() -> None:
+            for start in range(0, len(ids), TOLD):
+                self.ledger.defer(ids[start : start + TOLD], DEFERRED, reason)
+
+        # The caller has waited for the broker, and must not wait as long for the store on top of it.
+        self.confirmations.make(lambda: self._try(defer), TELLING)
 
     def undeliverable(self, task_id: str, reason: str) -> None:
         """End a record whose message no queue takes."""

@@ -20,10 +20,15 @@ class Confirmations:
 
     Nothing depends on it being prompt: what is not told in time is published once more, which a claim's
     compare-and-set makes harmless.
+
+    Args:
+        note: tells the ledger.
+        most: so many of them at a time.
     """
 
-    def __init__(self, note: Callable[[list[tuple[str, Envelope]]], None]) -> None:
+    def __init__(self, note: Callable[[list[tuple[str, Envelope]]], None], most: int) -> None:
         self._note = note
+        self._most = most
         self._queue: queue.SimpleQueue[tuple[str, Envelope] | Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -69,8 +74,8 @@ class Confirmations:
                 batch.append(self._queue.get())
             open_ = None not in batch
             confirmed = [entry for entry in batch if isinstance(entry, tuple)]
-            if confirmed:
-                self._note(confirmed)
+            for start in range(0, len(confirmed), self._most):
+                self._note(confirmed[start : start + self._most])
             for entry in batch:
                 if callable(entry):
                     entry()

@@ -103,7 +103,14 @@ class Dispatcher:
 
     def _publish(self, due: Due) -> bool:
         """Publish; returns whether the broker was away. What failed comes due again soon."""
-        messages = list(due.envelopes.items())
+        messages = []
+        pushed = []
+        for task_id, envelope in due.envelopes.items():
+            if (push := self.app.publisher.push(envelope)) is not None:
+                pushed.append((task_id, envelope, push))
+            else:
+                messages.append((task_id, envelope))
+        self.app.ledger.push(pushed)
         confirmed: list[tuple[str, Envelope]] = []
         failed: list[str] = []
         reason = ""

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any, Final
 
 import structlog
@@ -34,6 +35,8 @@ FAILURES: Final = (AMQPError, OperationalError, KombuError, OSError)
 REST: Final = 1.0
 #: Seconds between two looks at a silent connection.
 TICK: Final = 1.0
+#: Messages sent at a time: then confirms are read, and whoever shares this process's thread gets their turn.
+TURN: Final = 50
 
 
 def publish(producer: Producer, envelope: Envelope, **options: Any) -> None:
@@ -185,6 +188,7 @@ class GroupCommit:
             self._send_waiting(connection, producer)
             self._sleep(connection.connection.sock, TICK)
             self._read(connection)
+            time.sleep(0)  # what is in the queue lets nothing above wait
             now = time.monotonic()
             self._check_overdue(now)
             if now - ticked >= TICK:
@@ -212,10 +216,12 @@ class GroupCommit:
             self._declare(connection)
             self._queue.extendleft(reversed(self._again))
             self._again.clear()
-        while self._queue:
+        sent = 0
+        while self._queue and sent < TURN:
             entry = self._queue.popleft()
             if entry.abandoned:
                 continue
+            sent += 1
             if self._blocked:
                 entry.end(BrokerUnavailable(f"The broker takes no messages now: {self._blocked}"))
             elif self._exchange_exists(connection, entry):
@@ -245,7 +251,8 @@ class GroupCommit:
     # -- what the broker says ------------------------------------------------------------------------
 
     def _answered(self, tag: int, multiple: bool) -> list[Pending]:
-        tags = [each for each in self._in_flight if each <= tag] if multiple else [tag]
+        # They were sent in the order of their tags: of a thousand in flight only those are looked at that are meant.
+        tags = list(takewhile(lambda each: each <= tag, self._in_flight)) if multiple else [tag]
         return [entry for each in tags if (entry := self._in_flight.pop(each, None)) is not None]
 
     def _on_ack(self, tag: int, multiple: bool) -> None:

@@ -56,9 +56,15 @@ class Publisher:
         if error is not None:
             raise error
 
-    def publish_many(self, messages: Sequence[tuple[str, Envelope]]) -> list[Exception | None]:
-        """Publish at once, and wait for all: for each None, an Undeliverable or a BrokerUnavailable."""
-        return self._way.publish(messages)
+    def publish_many(
+        self, messages: Sequence[tuple[str, Envelope]], *, within: float | None = None
+    ) -> list[Exception | None]:
+        """Publish at once, and wait for all, as :meth:`publish` does for one.
+
+        Returns:
+            For each None, an Undeliverable or a BrokerUnavailable.
+        """
+        return self._way.publish(messages, within)
 
     def push(self, envelope: Envelope) -> Push | None:
         """The message as the broker keeps it, where that is the ledger's own store and has a queue for it."""
@@ -167,7 +173,8 @@ class _Pushes:
     def publish(self, messages: Iterable[tuple[str, Envelope]], within: float | None = None) -> list[Exception | None]:
         """See :meth:`Publisher.publish_many`; each call to the broker is bounded by its sockets' timeouts."""
         patience = self._timeout if within is None else max(0.0, min(within, self._timeout))
-        return [self._publish(task_id, envelope, patience) for task_id, envelope in messages]
+        until = time.monotonic() + patience
+        return [self._publish(task_id, envelope, until - time.monotonic()) for task_id, envelope in messages]
 
     def close(self) -> None:
         """Give the connection back."""
@@ -177,8 +184,8 @@ class _Pushes:
     def _publish(self, task_id: str, envelope: Envelope, patience: float) -> Exception | None:
         if time.monotonic() < self._resting_until:
             return BrokerUnavailable("The broker did not answer a moment ago")
-        if not self._lock.acquire(timeout=patience):
-            return BrokerUnavailable(f"The broker did not take other messages within {patience:.2g} s")
+        if patience <= 0 or not self._lock.acquire(timeout=patience):
+            return BrokerUnavailable(f"The broker did not take other messages within {self._timeout:.2g} s")
         try:
             return self._push(task_id, envelope)
         finally:

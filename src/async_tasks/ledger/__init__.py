@@ -1,5 +1,6 @@
 """The ledger: the truth about every submission, in Redis or Valkey."""
 
+from async_tasks.ledger.batches import Answer, BatchRecord, Head
 from async_tasks.ledger.connection import StoreConnection
 from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Push, Sending
 from async_tasks.ledger.record import (
@@ -22,6 +23,8 @@ __all__ = [
     "FINAL",
     "MESSAGE_KEY",
     "MOVES",
+    "Answer",
+    "BatchRecord",
     "Change",
     "Claim",
     "Count",
@@ -29,6 +32,7 @@ __all__ = [
     "Due",
     "Envelope",
     "Error",
+    "Head",
     "Heard",
     "Kind",
     "Ledger",

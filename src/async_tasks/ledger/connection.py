@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -50,6 +50,9 @@ ENTRY: Final = 6
 #: redis-py's own default refuses the hundred and first at once. Servers take ten thousand by default.
 MAX_CONNECTIONS: Final = 5_000
 
+#: Scripts that do for many what another does for one; they have the other's text as a function of its arguments.
+MANY: Final = {"submit_many": "submit", "cancel_many": "cancel"}
+
 #: What a store that is away, starting, full or failing over answers; asking again later may succeed.
 TRANSIENT: Final = (
     RedisConnectionError,
@@ -71,7 +74,9 @@ _HEAD: Final = (
 @cache
 def script_source(name: str) -> str:
     """The whole text of one script of the ledger."""
-    return with_shared(_read(name))
+    one = MANY.get(name)
+    inner = f"local function {one}(ARGV)\n{_read(one)}\nend\n" if one else ""
+    return with_shared(inner + _read(name))
 
 
 def with_shared(text: str) -> str:
@@ -130,23 +135,6 @@ class StoreConnection:
         """
         script = self._script(name)
         return self.call(lambda: script(keys=[PREFIX], args=args))
-
-    def scripts(self, name: str, calls: Iterable[Sequence[Any]]) -> list[Any]:
-        """Run one of ``scripts/*.lua`` once for each list of arguments, in one round trip; not one transaction.
-
-        Raises:
-            StoreUnavailable: if the store did not answer within the patience; some may have run.
-        """
-        script = self._script(name)
-
-        def run() -> list[Any]:
-            with self.client.pipeline(transaction=False) as pipe:
-                for args in calls:
-                    script(keys=[PREFIX], args=args, client=pipe)
-                answers: list[Any] = pipe.execute()
-            return answers
-
-        return self.call(run)
 
     def _script(self, name: str) -> Any:
         script = self._scripts.get(name)

@@ -9,10 +9,12 @@ from typing import Any, Final
 import msgpack
 
 from async_tasks.errors import StoreUnavailable
+from async_tasks.ledger.batches import Batches
 from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
 from async_tasks.ledger.measured import Measured
 from async_tasks.ledger.record import Change, Record, State
 from async_tasks.ledger.segment import SEGMENT, Segment
+from async_tasks.ledger.uploads import Uploads
 
 #: Segments read at a time, once more than a few are needed: a few hundred kilobytes.
 MOST_SEGMENTS: Final = 16
@@ -24,6 +26,8 @@ class Reader:
     def __init__(self, connection: StoreConnection) -> None:
         self.connection = connection
         self.client = connection.client
+        self.batches = Batches(connection)
+        self.uploads = Uploads(connection)
         self._waker: Any = None
         #: What was counted of all records together.
         self.measured = Measured(connection)

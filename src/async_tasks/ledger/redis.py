@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
@@ -73,16 +73,21 @@ class Ledger(Reader):
         """
         return _submitted(self.connection.script("submit", *sending.arguments(grace, push)))
 
-    def submit_many(self, sendings: Sequence[Sending]) -> list[Submitted]:
-        """Record submissions in one round trip, in order; a dispatcher publishes them."""
-        calls = [sending.arguments(None) for sending in sendings]
-        return [_submitted(answer) for answer in self.connection.scripts("submit", calls)]
-
     def published(self, confirmed: Iterable[tuple[str, Envelope]]) -> None:
         """Note that the broker has these messages, by the ids of their records."""
         flat = [part for task_id, envelope in confirmed for part in (task_id, envelope.routing_key, envelope.key)]
         if flat:
             self.connection.script("published", *flat)
+
+    def push(self, due: Iterable[tuple[str, Envelope, Push]]) -> None:
+        """Publish what was taken as due, where this store is the broker."""
+        flat = [
+            part
+            for task_id, envelope, push in due
+            for part in (task_id, envelope.routing_key, envelope.key, push.key, push.message)
+        ]
+        if flat:
+            self.connection.script("push", *flat)
 
     def defer(self, ids: Iterable[str], seconds: float, why: str = "") -> None:
         """Let what could not be published come due again; ``why`` is told in the timelines."""

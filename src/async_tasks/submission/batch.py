@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from async_tasks.engine import App
+from async_tasks.engine.many import RECORDED, Many
 from async_tasks.engine.recording import Provenance
 from async_tasks.errors import (
     BatchProblem,
+    IdempotencyConflict,
     InvalidArguments,
     InvalidBatch,
     InvalidOption,
     PayloadTooLarge,
+    UnknownBatch,
     UnknownTask,
 )
-from async_tasks.submission.entry import Entry, checked, digest, recorded
+from async_tasks.ledger import Head
+from async_tasks.submission.entry import Entry, checked, digest
 
 #: Entries of one batch.
 MAX_BATCH: Final = 10_000
 #: Problems of one batch that are told.
 MAX_PROBLEMS: Final = 100
-#: Entries recorded in one round trip: the store serves nobody else for some 20 ms.
-CHUNK: Final = 500
 #: Entries after which others get their turn: a web process serves everybody from one thread.
 TURN: Final = 50
 
@@ -45,8 +47,9 @@ def submit_batch(
     submitted_by: str | None = None,
     idempotency_key: str | None = None,
     strict: bool = False,
+    file: str | None = None,
 ) -> Batch:
-    """Validate all, then record all; a dispatcher publishes them.
+    """Validate all, then record and publish all; what the broker does not confirm in time is a dispatcher's.
 
     Args:
         app: the engine's application.
@@ -55,6 +58,7 @@ def submit_batch(
         idempotency_key: the same batch with it again answers the same ids, and records what a lost connection
             left out.
         strict: as for :func:`submit`.
+        file: name of the file that the entries were made of, for the batch's record.
 
     Raises:
         InvalidBatch: with what is wrong with which entry; nothing is stored then.
@@ -62,26 +66,63 @@ def submit_batch(
         StoreUnavailable: if the ledger did not answer in time. Some may be recorded: ask again with the same key.
     """
     found = _all_checked(app, entries, strict=strict)
-    batch_id = _batch_id(idempotency_key)
+    # By the key: a batch that was recorded in part goes on under the same id.
+    batch_id = str(uuid.uuid4()) if idempotency_key is None else batch_id_of(idempotency_key)
     whole = [[entry.name, values, options] for entry, (values, options) in zip(entries, found, strict=True)]
     fingerprint = digest(whole) if idempotency_key else None
-    sendings = []
-    for index, (entry, (values, options)) in enumerate(zip(entries, found, strict=True)):
-        _give_way(index)
-        provenance = Provenance(
-            submitted_by=submitted_by,
-            batch_id=batch_id,
-            idempotency_key=idempotency_key and f"{idempotency_key}#{index}",
-            fingerprint=fingerprint,
-        )
-        sendings.append(app.sending(entry.name, values, provenance=provenance, **options))
+    names = list(dict.fromkeys(entry.name for entry in entries))
+    head = Head(id=batch_id, total=len(entries), names=names, file=file, submitted_by=submitted_by)
+    many = Many(app, head)
+    ids: list[str] = []
     # The first alone: it tells whether the key is another batch's, before anything is recorded.
-    answers = app.ledger.submit_many(sendings[:1])
-    ids = [recorded(answer).id for answer in answers]
-    for start in range(1, len(sendings), CHUNK):
-        answers = app.ledger.submit_many(sendings[start : start + CHUNK])
-        ids += [recorded(answer).id for answer in answers]
+    for start, end in _chunks(len(entries)):
+        sendings = []
+        for index in range(start, end):
+            _give_way(index)
+            values, options = found[index]
+            provenance = Provenance(
+                submitted_by=submitted_by,
+                batch_id=batch_id,
+                idempotency_key=idempotency_key and f"{idempotency_key}#{index}",
+                fingerprint=fingerprint,
+            )
+            sendings.append(app.sending(entries[index].name, values, provenance=provenance, **options))
+        for answer in many.send(sendings):
+            if answer.outcome == "conflict":
+                raise IdempotencyConflict(answer.id)
+            ids.append(answer.id)
+    many.flush()
     return Batch(batch_id, ids)
+
+
+def cancel_batch(app: App, batch_id: str) -> int:
+    """Cancel what of a batch has not finished.
+
+    Returns:
+        How many tasks run, and have been asked to stop.
+
+    Raises:
+        UnknownBatch: if there is no such batch.
+        StoreUnavailable: if the ledger did not answer in time. Some may be cancelled: ask again.
+    """
+    if app.ledger.batches.get(batch_id)[0] is None:
+        raise UnknownBatch(batch_id)
+    asked = 0
+    for _, stopping in app.ledger.batches.cancel(batch_id):
+        time.sleep(0)
+        asked += stopping
+    return asked
+
+
+def batch_id_of(key: str) -> str:
+    """The id of the batch that is submitted with that idempotency key."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, key))
+
+
+def _chunks(count: int) -> Iterator[tuple[int, int]]:
+    yield 0, 1
+    for start in range(1, count, RECORDED):
+        yield start, min(start + RECORDED, count)
 
 
 def _all_checked(app: App, entries: Sequence[Entry], *, strict: bool) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -115,8 +156,3 @@ def _all_checked(app: App, entries: Sequence[Entry], *, strict: bool) -> list[tu
 def _give_way(index: int) -> None:
     if index % TURN == 0:
         time.sleep(0)
-
-
-def _batch_id(key: str | None) -> str:
-    # By the key: a batch that was recorded in part goes on under the same id.
-    return str(uuid.uuid4() if key is None else uuid.uuid5(uuid.NAMESPACE_OID, key))

@@ -12,6 +12,8 @@ from async_tasks.web import (
     api,
     assets,
     auth,
+    batch_pages,
+    batch_records,
     batches,
     docs,
     failures,
@@ -23,6 +25,7 @@ from async_tasks.web import (
     security,
     site,
     stats,
+    uploads,
     words,
 )
 from async_tasks.web.live import Hub
@@ -72,6 +75,8 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
     site.install(app, settings)
     for bp in (
         api.bp,
+        batch_pages.bp,
+        batch_records.bp,
         batches.bp,
         docs.bp,
         failures.bp,
@@ -80,6 +85,7 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
         overview.bp,
         pages.bp,
         stats.bp,
+        uploads.bp,
     ):
         app.register_blueprint(bp)
     return app

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
-from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
@@ -55,7 +54,7 @@ def create_batch() -> Response:
         raise InvalidBatch([_placed(problem, lines) for problem in exc.problems]) from None
     answer = jsonify({"batch_id": batch.batch_id, "ids": batch.ids})
     answer.status_code = 202
-    answer.headers["Location"] = f"/api/v1/tasks?batch_id={quote(batch.batch_id, safe='')}"
+    answer.headers["Location"] = f"/api/v1/batches/{batch.batch_id}"
     return answer
 
 

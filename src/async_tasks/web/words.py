@@ -94,6 +94,14 @@ def count(number: float) -> str:
     return f"{number:,.10g}"
 
 
+def pace(rate: float) -> str:
+    """So many a second, or a minute or an hour where they are few."""
+    for unit, factor in (("second", 1), ("minute", 60)):
+        if rate * factor >= 1:
+            return f"{rate * factor:,.3g} a {unit}" if rate * factor < 1000 else f"{rate * factor:,.0f} a {unit}"  # noqa: PLR2004
+    return f"{rate * 3600:,.3g} an hour"
+
+
 def page_link(record_or_id: Record | str) -> str:
     """Where the page of a task is."""
     task_id = record_or_id.id if isinstance(record_or_id, Record) else record_or_id
@@ -161,6 +169,7 @@ FILTERS: Final = {
     "utc": utc,
     "duration": duration,
     "count": count,
+    "pace": pace,
     "page_link": page_link,
     "form_link": form_link,
     "waited": waited,

@@ -14,7 +14,7 @@ from async_tasks.client.aio.connection import AsyncConnection
 from async_tasks.client.entries import ResultType
 from async_tasks.client.errors import AlreadyFinished, TaskFailed, TaskRevoked
 from async_tasks.client.following import Following
-from async_tasks.client.records import Record, State
+from async_tasks.client.records import BatchStatus, Record, State
 from async_tasks.client.retrying import Late
 
 R_co = TypeVar("R_co", covariant=True)
@@ -214,6 +214,15 @@ class AsyncBatch(Sequence[AsyncTaskHandle[R_co]]):
                 async with aclosing(self._connection.history({"batch_id": self.id, "limit": PAGE_SIZE})) as records:
                     found |= {record.id: record async for record in records if record.finished}
         return [found[task.id] for task in self]
+
+    async def status(self) -> BatchStatus:
+        """How far it is: one call, however many tasks it has.
+
+        Raises:
+            UnknownRecord: if the server does not know it (any more).
+            Unavailable: if the server did not answer in time.
+        """
+        return await self._connection.ask(calls.batch_status(self.id), BatchStatus.from_document)
 
     async def results(self, timeout: float | None = None) -> Sequence[R_co]:  # noqa: ASYNC109
         """What all returned, in order, when all have finished.

@@ -13,7 +13,7 @@ from async_tasks.client import calls
 from async_tasks.client.entries import ResultType
 from async_tasks.client.errors import AlreadyFinished, TaskFailed, TaskRevoked
 from async_tasks.client.following import Following
-from async_tasks.client.records import Record, State
+from async_tasks.client.records import BatchStatus, Record, State
 from async_tasks.client.retrying import Late
 from async_tasks.client.sync import clock
 from async_tasks.client.sync.connection import Connection
@@ -214,6 +214,15 @@ class Batch(Sequence[TaskHandle[R_co]]):
                 with closing(self._connection.history({"batch_id": self.id, "limit": PAGE_SIZE})) as records:
                     found |= {record.id: record for record in records if record.finished}
         return [found[task.id] for task in self]
+
+    def status(self) -> BatchStatus:
+        """How far it is: one call, however many tasks it has.
+
+        Raises:
+            UnknownRecord: if the server does not know it (any more).
+            Unavailable: if the server did not answer in time.
+        """
+        return self._connection.ask(calls.batch_status(self.id), BatchStatus.from_document)
 
     def results(self, timeout: float | None = None) -> Sequence[R_co]:
         """What all returned, in order, when all have finished.

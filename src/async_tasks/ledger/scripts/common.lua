@@ -7,6 +7,8 @@
 --   numbers, segments, ids:<segment>, idx:<segment>:<field>:<value>
 --                     how records are found: see indexes.lua
 --   idem:<key>        id that was submitted with this idempotency key, as long as its record lives
+--   batch:<batch>     what a batch is, and how many of its records are in each state
+--   order:<batch>     its ids, by the place of the first of each chunk;  batches: all of them, by when they were begun
 --   due               ids that somebody must publish, by when
 --   waiting:<queue>   ids that are in the broker, by when they were put there
 --   passed:<queue>    when that was put there which was claimed last, of those without a priority
@@ -22,6 +24,7 @@
 --   gone:<id>         tombstone of a trimmed record
 --   measured:<minute>, failures, …
 --                     what is counted, see counting.lua and measures.lua
+--   upload:<holder>   what was uploaded and is not submitted yet, in pieces; expires
 --   changes           stream of every change;  wake: channel that wakes dispatchers
 --
 -- An unfinished record is in exactly one of due, waiting and leases, but for placeholders.
@@ -91,6 +94,26 @@ local function release_unique(r)
   if key and redis.call('GET', key) == r.id then redis.call('DEL', key) end
 end
 
+-- What the record's batch knows of it: two to four cheap commands a move, and none for what is in no batch.
+local function count_in_batch(r, before)
+  local key = P .. 'batch:' .. r.batch_id
+  redis.call('HINCRBY', key, before or 'recorded', before and -1 or 1)
+  redis.call('HINCRBY', key, r.state, 1)
+  if r.state == 'STARTED' then redis.call('HSETNX', key, 'started_at', NOW) end
+  if r.state == 'FAILURE' then redis.call('HSETNX', key, 'first_failure', r.id) end
+  if is_final(r) then redis.call('HSET', key, 'finished_at', NOW) end
+end
+
+-- A record that is removed. The batch goes with its last one.
+local function forget_in_batch(r)
+  local key = P .. 'batch:' .. r.batch_id
+  redis.call('HINCRBY', key, r.state, -1)
+  if redis.call('HINCRBY', key, 'removed', 1) >= tonumber(redis.call('HGET', key, 'recorded') or 0) then
+    redis.call('DEL', key, P .. 'order:' .. r.batch_id)
+    redis.call('ZREM', P .. 'batches', r.batch_id)
+  end
+end
+
 -- The only place where a state changes. Returns false, changing nothing, if the move is not legal.
 local function enter(r, state, event, fields)
   if r.state ~= state then
@@ -98,6 +121,7 @@ local function enter(r, state, event, fields)
     if before and not LEGAL[before][state] then return false end
     change_state(r, state)
     measure(r, before)
+    if r.batch_id then count_in_batch(r, before) end
   end
   note(r, event, fields)
   if is_final(r) then

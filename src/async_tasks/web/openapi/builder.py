@@ -20,6 +20,7 @@ PROBLEM_HEADERS: Final[Mapping[int, str]] = {401: "WWW-Authenticate", 405: "Allo
 TAGS: Final = (
     ("Submit", "A path for every task, and one for many at once."),
     ("Tasks", "What was submitted."),
+    ("Batches", "What was submitted together."),
     ("Events", "Changes as they happen."),
     ("Measures", "How it goes, and what fails."),
     ("Catalog", "What can be submitted."),
@@ -137,7 +138,9 @@ def _answer(answer: Answer) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": answer.schema}
         if answer.example is not None:
             content["examples"] = {"success": answer.example}
-        found["content"] = {answer.media: content}
+        found["content"] = {answer.media: content} | {
+            media: {"schema": schema} for media, schema in answer.also.items()
+        }
     if answer.links:
         found["links"] = _references("links", answer.links)
     return found

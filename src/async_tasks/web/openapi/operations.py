@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from async_tasks.submission import MAX_BATCH
+from async_tasks.web.batch_records import FINISHED
 from async_tasks.web.batches import NDJSON
 from async_tasks.web.inputs import FILTERS
 from async_tasks.web.openapi.names import reference
@@ -24,6 +25,7 @@ class Answer:
     description: str
     media: str = JSON
     schema: Schema | None = None  # None: no body
+    also: Mapping[str, Schema] = field(default_factory=dict)  # by media, where others can be asked for
     headers: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     example: Any = None
@@ -176,6 +178,62 @@ OPERATIONS: Final = (
         parameters=("period", "name"),
         answers={200: Answer(description="What failed.", schema=reference("Failures"))},
         problems=_OPTION,
+    ),
+    Operation(
+        method="get",
+        path="/api/v1/batches",
+        id="list_batches",
+        tag="Batches",
+        summary="Batches, newest first",
+        parameters=("limit", "cursor"),
+        answers={200: Answer(description="A page.", schema=reference("Batches"))},
+        problems=_OPTION,
+    ),
+    Operation(
+        method="get",
+        path="/api/v1/batches/{id}",
+        id="get_batch",
+        tag="Batches",
+        summary="How far a batch is",
+        parameters=("id",),
+        answers={
+            200: Answer(description="It.", schema=reference("BatchRecord"), links=("tasks", "end", "results")),
+        },
+        problems=("unknown-batch", *_OPTION),
+    ),
+    Operation(
+        method="delete",
+        path="/api/v1/batches/{id}",
+        id="end_batch",
+        tag="Batches",
+        summary="Cancel what has not finished",
+        description="What waits never starts; what runs is stopped. Asked again, it does the same once more.",
+        parameters=("id",),
+        answers={
+            200: Answer(description="Nothing of it runs any more.", schema=reference("BatchRecord")),
+            202: Answer(description="Some runs, and is being stopped.", schema=reference("BatchRecord")),
+        },
+        problems=("unknown-batch", *_OPTION),
+    ),
+    Operation(
+        method="get",
+        path="/api/v1/batches/{id}/results",
+        id="get_results",
+        tag="Batches",
+        summary="The results of a batch as a file",
+        description="An entry a line, in the order of the batch, whether or not it has finished. CSV has a column for "
+        "each argument and each part of a result; what a spreadsheet would take for a formula begins with `'`.",
+        parameters=("id", "format"),
+        answers={
+            200: Answer(
+                description="The file.",
+                media=NDJSON,
+                schema=reference("BatchEntryResult"),
+                also={"text/csv": {"type": "string"}},
+                headers=(FINISHED, "Content-Disposition"),
+            )
+        },
+        problems=("unknown-batch", *_OPTION),
     ),
     Operation(
         method="get",

@@ -9,6 +9,7 @@ from async_tasks.ledger.record import State
 from async_tasks.measures import PERIODS
 from async_tasks.web import inputs
 from async_tasks.web.api import MAX_LIMIT, MAX_WAIT
+from async_tasks.web.batch_records import FINISHED, FORMATS
 from async_tasks.web.openapi.schemas import DELAY, EVENT_ID, EXPIRES, PRIORITY, TEXT, TIME, Schema
 
 
@@ -59,6 +60,7 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
         allowEmptyValue=True,
     ),
     "cursor": _query("cursor", TEXT, "`next_cursor` of the page before, unchanged."),
+    "format": _query("format", {"enum": list(FORMATS), "default": "ndjson"}, "Of the file.", allowEmptyValue=True),
     "last_event_id": _query("last_event_id", EVENT_ID, "As the header, for clients that can set none."),
     "Last-Event-ID": _header("Last-Event-ID", EVENT_ID, "The last event that came: what followed it is sent."),
     "Idempotency-Key": _header(
@@ -86,6 +88,12 @@ HEADERS: Final[Mapping[str, Schema]] = {
         "schema": {"type": "integer", "minimum": 1},
     },
     "Allow": {"description": "The methods that fit.", "required": True, "schema": TEXT},
+    FINISHED: {
+        "description": "Whether the batch had finished when the file began.",
+        "required": True,
+        "schema": {"enum": ["true", "false"]},
+    },
+    "Content-Disposition": {"description": "A name for the file.", "required": True, "schema": TEXT},
     "WWW-Authenticate": {"description": "The scheme, `Bearer`.", "required": True, "schema": TEXT},
 }
 
@@ -100,7 +108,10 @@ LINKS: Final[Mapping[str, Schema]] = {
     "cancel": _link("cancel_task", id="$response.body#/id"),
     "replay": _link("replay_task", id="$response.body#/id"),
     "events": _link("watch_task", id="$response.body#/id"),
-    "batch": _link("list_tasks", batch_id="$response.body#/batch_id"),
+    "batch": _link("get_batch", id="$response.body#/batch_id"),
+    "tasks": _link("list_tasks", batch_id="$response.body#/id"),
+    "end": _link("end_batch", id="$response.body#/id"),
+    "results": _link("get_results", id="$response.body#/id"),
     "next": _link("list_tasks", cursor="$response.body#/next_cursor"),
 }
 OF_RECORD: Final = ("record", "cancel", "replay", "events")

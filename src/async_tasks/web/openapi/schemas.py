@@ -91,6 +91,8 @@ OPTIONS: Final[Schema] = {
     "description": "How it runs, as its declaration says; null leaves it to the settings.",
 }
 
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+
 SHARED: Final[dict[str, Schema]] = {
     "State": {
         "type": "string",
@@ -127,6 +129,50 @@ SHARED: Final[dict[str, Schema]] = {
             "ids": {"type": "array", "items": TEXT, "minItems": 1, "maxItems": MAX_BATCH},
         },
         description="The ids of its tasks, in the order of its entries.",
+    ),
+    "BatchRecord": of(
+        {
+            "id": TEXT,
+            "names": described({"type": "array", "items": TEXT}, "Of its tasks, in the order in which they occur."),
+            "file": described(nullable(TEXT), "The file that it was made of."),
+            "submitted_by": nullable(TEXT),
+            "submitted_at": TIME,
+            "started_at": described(nullable(TIME), "When its first task started."),
+            "finished_at": nullable(TIME),
+            "finished": described({"type": "boolean"}, "Whether nothing of it may still run."),
+            "progress": reference("Progress"),
+            "states": {
+                **of({str(state): _COUNT for state in State}),
+                "description": "How many of its records are in each state.",
+            },
+            "missing": described(_COUNT, "Entries that were not accepted, as the request broke off: send it again."),
+            "duplicates": described(_COUNT, "Entries for which a unique task stands that was there already."),
+            "removed": described(_COUNT, "Finished records that were kept long enough."),
+            "rate": described(nullable({"type": "number"}), "Tasks that finish a second, on average."),
+            "expected_at": described(nullable(TIME), "When it will have finished if it goes on like that."),
+            "first_failure": described(nullable(TEXT), "The id of the task that failed first."),
+            "links": of(
+                {name: {"type": "string", "format": "uri-reference"} for name in ("self", "results", "tasks", "page")},
+            ),
+        },
+        description="How far a batch is.",
+    ),
+    "Batches": of(
+        {
+            "batches": {"type": "array", "items": reference("BatchRecord")},
+            "next_cursor": described(nullable(TEXT), "For the next page; null on the last."),
+        }
+    ),
+    "BatchEntryResult": of(
+        {
+            "index": described(_COUNT, "Its place in the batch, from 0."),
+            "id": nullable(TEXT),
+            "state": described(nullable(reference("State")), "Null where there is no record (any more)."),
+            "args": {},
+            "result": {},
+            "error": nullable(reference("Error")),
+        },
+        description="A line of the results of a batch.",
     ),
     "Catalog": of({"tasks": {"type": "array", "items": reference("CatalogEntry")}}),
     "CatalogEntry": of(
