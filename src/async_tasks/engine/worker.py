@@ -188,6 +188,12 @@ class DispatcherKeeper(bootsteps.StartStopStep):
         super().__init__(worker, **kwargs)
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        worker.dispatcher_keeper = self
+
+    @property
+    def alive(self) -> bool:
+        """Whether the dispatcher runs."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self, worker: Any) -> None:
         """Start it, and look after it."""
@@ -196,7 +202,7 @@ class DispatcherKeeper(bootsteps.StartStopStep):
 
     def watch(self) -> None:
         """Start the dispatcher if it does not run."""
-        if self._stopping or (self._process is not None and self._process.poll() is None):
+        if self._stopping or self.alive:
             return
         if self._process is not None:
             log.warning("the dispatcher ended, starting another", status=self._process.returncode)
@@ -223,7 +229,9 @@ class DispatcherKeeper(bootsteps.StartStopStep):
 
 def install_steps(app: App) -> None:
     """Add ours to the worker's steps."""
-    app.steps["worker"].update({LeaseKeeper, DispatcherKeeper})
+    from async_tasks.engine.heartbeat import Heartbeat
+
+    app.steps["worker"].update({LeaseKeeper, DispatcherKeeper, Heartbeat})
     # Connected, this keeps Celery from setting logging up in its own way.
     signals.setup_logging.connect(_set_up_logging, weak=False, dispatch_uid="async_tasks.logging")
     signals.worker_process_init.connect(_on_pool_process_start, weak=False, dispatch_uid="async_tasks.pool")
