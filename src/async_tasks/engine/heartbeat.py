@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -171,7 +172,7 @@ def memory_of(pids: Iterable[int]) -> int | None:
     total = 0
     for pid in pids:
         try:
-            with open(f"/proc/{pid}/smaps_rollup", "rb") as rollup:
+            with Path(f"/proc/{pid}/smaps_rollup").open("rb") as rollup:
                 total += next(int(line.split()[1]) for line in rollup if line.startswith(b"Pss:"))
         except FileNotFoundError:
             continue  # it has just ended

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from async_tasks.ledger.connection import PREFIX, StoreConnection
 from async_tasks.ledger.reader import record as _record
-from async_tasks.ledger.record import Record
+from async_tasks.ledger.record import Record, State
 
 #: Records moved by one call, so that nothing else waits for it.
 CHUNK: Final = 500
@@ -136,12 +136,28 @@ class Controls:
             )
         return found
 
+    def first_waiting(self, queue: str, count: int) -> list[Record]:
+        """What waits in a queue, longest first; at most so many."""
+
+        def read() -> Any:
+            with self.client.pipeline(transaction=False) as pipe:
+                for kind in ("waiting", "held"):
+                    pipe.zrange(f"{PREFIX}{kind}:{queue}", 0, count - 1, withscores=True)
+                return pipe.execute()
+
+        entries = sorted(entry for found in self.connection.call(read) for entry in found)
+        in_order = sorted(entries, key=lambda entry: entry[1])[:count]
+        return self._records([raw.decode() for raw, _ in in_order])
+
+    def _records(self, ids: list[str]) -> list[Record]:
+        keys = [f"{PREFIX}task:{task_id}" for task_id in ids]
+        documents: Any = self.connection.call(lambda: self.client.mget(keys)) if keys else []
+        return [record for document in documents if (record := _record(document))]
+
     def running(self, most: int) -> list[Record]:
         """What runs, by the leases; at most so many, those that have run longest first."""
         raws: Any = self.connection.call(lambda: self.client.zrange(f"{PREFIX}leases", 0, most - 1))
-        keys = [f"{PREFIX}task:{raw.decode()}" for raw in raws]
-        documents: Any = self.connection.call(lambda: self.client.mget(keys)) if keys else []
-        records = [record for document in documents if (record := _record(document)) and record.state == "STARTED"]
+        records = [record for record in self._records([raw.decode() for raw in raws]) if record.state is State.STARTED]
         return sorted(records, key=lambda record: record.started_at or 0)
 
     # -- limits ----------------------------------------------------------------------------------------
@@ -157,10 +173,13 @@ class Controls:
 
         def read() -> Any:
             with self.client.pipeline(transaction=False) as pipe:
-                declared, chosen = pipe.hgetall(f"{PREFIX}limits:declared").hgetall(f"{PREFIX}limits:set").execute()
+                for source in ("declared", "set"):
+                    pipe.hgetall(f"{PREFIX}limits:{source}")
+                declared, chosen = pipe.execute()
                 names = sorted({*declared, *chosen})
                 for name in names:
-                    pipe.zcard(f"{PREFIX}running:{name.decode()}").zcard(f"{PREFIX}limited:{name.decode()}")
+                    for kind in ("running", "limited"):
+                        pipe.zcard(f"{PREFIX}{kind}:{name.decode()}")
                 return declared, chosen, names, pipe.execute()
 
         declared, chosen, names, counts = self.connection.call(read)
@@ -194,7 +213,8 @@ class Controls:
 
         def read() -> Any:
             with self.client.pipeline(transaction=False) as pipe:
-                pipe.zrange(f"{PREFIX}schedules", 0, -1, withscores=True).hgetall(f"{PREFIX}schedules:last")
+                pipe.zrange(f"{PREFIX}schedules", 0, -1, withscores=True)
+                pipe.hgetall(f"{PREFIX}schedules:last")
                 return pipe.execute()
 
         entries, last = self.connection.call(read)

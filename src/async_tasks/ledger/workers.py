@@ -117,7 +117,9 @@ class Workers:
 
         def read() -> tuple[Any, list[tuple[bytes, float]], list[Mapping[bytes, bytes]]]:
             with self.client.pipeline(transaction=False) as pipe:
-                now, heard = pipe.time().zrange(f"{PREFIX}workers", 0, -1, withscores=True).execute()
+                pipe.time()
+                pipe.zrange(f"{PREFIX}workers", 0, -1, withscores=True)
+                now, heard = pipe.execute()
                 for name, _ in heard:
                     pipe.hgetall(f"{PREFIX}worker:{name.decode()}")
                 return now, heard, pipe.execute()
