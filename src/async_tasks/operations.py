@@ -148,7 +148,7 @@ def queue(app: App, name: str) -> Queue:
     raise UnknownQueue(name, [each.name for each in found])
 
 
-def first_waiting(app: App, name: str, count: int = 20) -> list[Record]:
+def first_waiting(app: App, name: str, count: int = 10) -> list[Record]:
     """What waits in a queue, longest first; at most so many."""
     return app.ledger.controls.first_waiting(name, count)
 

@@ -70,7 +70,8 @@ class Schedules:
             try:
                 values = spec.validate(schedule.arguments)
                 result = self.app.send_task(spec.name, kwargs=values, provenance=provenance)
-                self.app.ledger.controls.note_run(spec.name, result.id)
+                if result.submitted.record is not None:  # another dispatcher's, where that was faster
+                    self.app.ledger.controls.note_run(spec.name, result.submitted.record.id)
             except (InvalidArguments, Undeliverable):
                 log.exception("scheduled run not submitted", task_name=spec.name)
         self.app.ledger.advance_schedule(spec.name, at, schedule.after(now))
