@@ -61,7 +61,7 @@ def test_limits_hold_across_workers(app, two_workers, tmp_path):
     slots, rate, others = tmp_path / "slots", tmp_path / "rate", tmp_path / "others"
     narrow = submitted(app, "narrow", slots, range(60))
     steady = submitted(app, "steady", rate, range(60))
-    free = submitted(app, "free", others, range(20))
+    free = submitted(app, "unlimited", others, range(20))
     records = wait_for_all(app, [*narrow, *steady, *free])
     assert {record.state for record in records.values()} == {State.SUCCESS}
     assert {record.attempts for record in records.values()} == {1}

@@ -36,7 +36,7 @@ def steady(path: str, number: int) -> int:
 
 
 @task
-def free(path: str, number: int) -> int:
+def unlimited(path: str, number: int) -> int:
     """Run without a limit."""
     _trace(path, f"start {number}")
     return number
