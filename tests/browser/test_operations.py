@@ -29,7 +29,9 @@ def second(system: System) -> Iterator[str]:
     yield next(each["name"] for each in api(system, "workers")["workers"] if each["name"].startswith("second@"))
     system.processes["second"].kill()
     with Redis.from_url(system.profile.store.url) as store:
-        store.zrem(f"{PREFIX}workers", *(name for name in store.zrange(f"{PREFIX}workers", 0, -1) if b"second@" in name))
+        store.zrem(
+            f"{PREFIX}workers", *(name for name in store.zrange(f"{PREFIX}workers", 0, -1) if b"second@" in name)
+        )
 
 
 def api(system: System, path: str, method: str = "GET", **body: Any) -> Any:
@@ -141,7 +143,6 @@ def test_a_schedule_is_paused_resumed_and_run(visit: Visit, scripts: bool) -> No
         ("light", {}),
         ("dark", {"color_scheme": "dark"}),
         ("phone", {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}),
-        ("forced-colors", {"forced_colors": "active"}),
     ],
 )
 def test_every_page_looks_well(
