@@ -80,3 +80,20 @@ def test_limits_hold_across_workers(app, two_workers, tmp_path):
     events = [entry["event"] for entry in records[narrow[-1]].timeline]
     assert events == ["submitted", "limited", "started", "succeeded"]
     assert records[narrow[-1]].timeline[1]["detail"] == "at most 2 at a time"
+
+    # What a killed worker ran gives its slots back with its leases; and nothing of it is lost.
+    more = submitted(app, "narrow", tmp_path / "more", range(12), seconds=0.4)
+    victim = wait_until(
+        lambda: (
+            next((r for r in app.ledger.get_many(more).values() if (r.worker or "").startswith("two@")), None)
+            or (all(r.finished for r in app.ledger.get_many(more).values()) and "none of them")
+        ),
+        30,
+        "the second worker to run one",
+    )
+    assert victim != "none of them"
+    two_workers.processes["two"].kill()
+    records = wait_for_all(app, more)
+    assert {record.state for record in records.values()} == {State.SUCCESS}
+    assert app.ledger.controls.limits()["narrow"].running == 0
+    assert {number for _, kind, number in trace(tmp_path / "more") if kind == "end"} == set(range(12))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -29,6 +32,11 @@ def two_workers(running_system):
 
 def named(app):
     return {worker.name.partition("@")[0]: worker for worker in app.ledger.workers.all()}
+
+
+def command(system, *arguments):
+    words = [sys.executable, "-m", "async_tasks", *arguments]
+    return subprocess.run(words, env=system.env, cwd=system.folder, capture_output=True, text=True, check=True).stdout
 
 
 def lines(path):
@@ -100,6 +108,11 @@ def test_workers_say_what_they_are_and_queues_pause_and_are_purged(app, two_work
     app.ledger.controls.resume(QUEUE)
     wait_until(lambda: app.ledger.get(after.id).finished and app.ledger.get(later.id).finished, 30, "the others")
     assert "start purged" not in lines(path)
+
+    # The same from a terminal.
+    told = command(two_workers, "queues", "--pause", "other", "--json")
+    assert {queue["name"]: queue["paused"] is not None for queue in json.loads(told)} == {QUEUE: False, "other": True}
+    assert "one@" in command(two_workers, "workers")
 
     # A killed worker is shown as lost, one that ends in order is gone.
     os.kill(two_workers.processes["one"].pid, signal.SIGTERM)

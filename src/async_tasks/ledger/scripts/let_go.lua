@@ -11,7 +11,7 @@ free = math.min(most, free - redis.call('ZCARD', on_the_way))
 if free > 0 then
   for _, id in ipairs(redis.call('ZRANGE', waiting, 0, free - 1)) do
     local r = load_record(id)
-    if r and r.held then
+    if r and r.held and not is_final(r) then
       publish_at(r, NOW)
       r.released = true
       redis.call('ZADD', on_the_way, NOW, id)
