@@ -78,12 +78,12 @@ class Consumer(CeleryConsumer):
         """
         ensure = partial(conn.ensure_connection, **RECONNECT)
 
-        def ensure_connection(errback: Any, max_retries: Any, callback: Callable[[], Any]) -> Any:
+        def ensure_connection(*args: Any, callback: Callable[[], Any], **kwargs: Any) -> Any:
             def wait() -> None:
                 callback()
                 self.app.beat()
 
-            return ensure(errback, max_retries, callback=wait)
+            return ensure(*args, callback=wait, **kwargs)
 
         conn.ensure_connection = ensure_connection
         return super().ensure_connected(conn)
