@@ -77,9 +77,12 @@ def test_limits_hold_across_workers(app, two_workers, tmp_path):
     # Nothing without a limit waits for what has one.
     assert trace(others)[-1][0] < steps[-1][0]
 
-    events = [entry["event"] for entry in records[narrow[-1]].timeline]
-    assert events == ["submitted", "limited", "started", "succeeded"]
-    assert records[narrow[-1]].timeline[1]["detail"] == "at most 2 at a time"
+    held = [record for record in records.values() if record.timeline[1]["event"] == "limited"]
+    assert {record.name for record in held} >= {"narrow"}
+    for record in held:
+        # However often it was sent and came too late: told once.
+        assert [entry["event"] for entry in record.timeline] == ["submitted", "limited", "started", "succeeded"]
+        assert record.timeline[1]["detail"] == {"narrow": "at most 2 at a time", "steady": "at most 20/s"}[record.name]
 
     # What a killed worker ran gives its slots back with its leases; and nothing of it is lost.
     more = submitted(app, "narrow", tmp_path / "more", range(12), seconds=0.4)
