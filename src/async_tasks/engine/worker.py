@@ -48,6 +48,10 @@ PARENT_PATIENCE: Final = 1.0
 ENDED: Final = WorkerLostError | SystemExit | KeyboardInterrupt
 
 
+class NotYet(Ignore):
+    """Raised for a message whose record is held: it may not start yet, and comes again when it may."""
+
+
 class Request(celery_request.Request):
     """A request that gives its record back when its process has died, and says why when it was not run."""
 
@@ -65,7 +69,7 @@ class Request(celery_request.Request):
                 app.ledger.hand_back(self.id, app.owner, f"its process died: {exc}", app.settings.max_losses)
             except StoreUnavailable:
                 log.warning("could not hand a task back; its lease will run out", task_id=self.id)
-        elif isinstance(exc, Ignore):
+        elif isinstance(exc, Ignore) and not isinstance(exc, NotYet):
             self._say_why_not()
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
