@@ -11,16 +11,17 @@ Limit = dict[str, Any]
 #: What a rate must be.
 RATE: Final = "how many in a second, a minute or an hour, such as '100/s', '10/m' or '3/h'"
 
-_RATE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)/([smh])")
+#: The same as a pattern, for schemas too.
+PATTERN: Final = "^([1-9][0-9]{0,5})/([smh])$"
+
+_RATE: Final = re.compile(PATTERN)
 _PERIODS: Final = {"s": 1000, "m": 60_000, "h": 3_600_000}
 
 
 def every(rate: str) -> float | None:
     """Milliseconds between two starts at a rate, "10/m"; None: it is none."""
     found = _RATE.fullmatch(rate)
-    if found is None or float(found[1]) == 0:
-        return None
-    return _PERIODS[found[2]] / float(found[1])
+    return None if found is None else _PERIODS[found[2]] / int(found[1])
 
 
 def read(rate_limit: str | None, concurrency: int | None) -> Limit | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from async_tasks.catalog import limits
 from async_tasks.web.openapi.names import reference
 from async_tasks.web.openapi.operations import JSON, Answer, Operation
 from async_tasks.web.openapi.parts import OF_RECORD
 from async_tasks.web.openapi.schemas import TEXT, TIME, Schema, described, nullable, of
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-_RATE: Final[Schema] = described(nullable({"type": "string", "examples": ["10/m"]}), "How many may start: 100/s, 10/m.")
+_RATE: Final[Schema] = described(nullable({"type": "string", "pattern": limits.PATTERN}), "How many may start: 10/m.")
 _SLOTS: Final[Schema] = described(nullable({"type": "integer", "minimum": 1, "maximum": 100_000}), "Running at a time.")
 _LIMIT: Final[dict[str, Schema]] = {"rate_limit": _RATE, "concurrency": _SLOTS}
 _WHO: Final[dict[str, Schema]] = {"at": TIME, "by": nullable(TEXT)}
