@@ -16,6 +16,10 @@ AsyncTasksError
 │   ├── UnknownBatch
 │   ├── AlreadyFinished
 │   └── NotFinished
+├── OperationError          an operator named what there is not
+│   ├── UnknownQueue
+│   ├── UnknownSchedule
+│   └── UnknownWorker
 ├── DeadLettered            the broker gave a task's message up
 ├── ResultRefused           a task returned what cannot be stored
 ├── TaskCrashed             a task tried to end its worker
@@ -174,6 +178,31 @@ class NotFinished(RecordError):
     def __init__(self, task_id: str, state: str) -> None:
         self.state = state
         super().__init__(task_id, f"Task {task_id} has not finished: {state}. Wait for its end, or cancel it first.")
+
+
+class OperationError(AsyncTasksError):
+    """Root of errors about what an operator names: queues, schedules, workers."""
+
+
+class UnknownQueue(OperationError):
+    """Raised when there is no queue of that name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no queue {name!r}. There are {', '.join(known)}.")
+
+
+class UnknownSchedule(OperationError):
+    """Raised when no task of that name is submitted by itself."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No task {name!r} has a schedule. Declare one with @task(schedule=…).")
+
+
+class UnknownWorker(OperationError):
+    """Raised when no worker of that name was heard of of late."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No worker {name!r} was heard of within the hour. It has ended, or never was.")
 
 
 class DeadLettered(AsyncTasksError):

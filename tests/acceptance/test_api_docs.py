@@ -117,7 +117,7 @@ def profile(valkey_server: StoreServer, tmp_path: Path) -> Profile:
 @pytest.fixture
 def shell(running_system: Callable[..., System], tmp_path: Path) -> Iterator[Shell]:
     """A terminal beside a running system."""
-    system = running_system()
+    system = running_system(modules=("tests.support.nightly_tasks",))
     system.start()
     folder = tmp_path / "terminal"
     folder.mkdir()
@@ -164,7 +164,8 @@ def test_every_call_of_the_page_has_an_example() -> None:
         if section.startswith("`"):
             title = section.partition("\n")[0]
             path = title.strip("`").partition(" ")[2]
-            shown = re.sub(r"\{id\}", "$ID", path).replace("{name}", "reverse_text")
+            name = "celery_see" if "/queues/" in path else "clean_up" if "/schedules/" in path else "reverse_text"
+            shown = re.sub(r"\{id\}", "$ID", path).replace("{name}", name)
             assert path == "/docs" or f"{HERE}{shown}" in section, f"{title} has no example"
 
 

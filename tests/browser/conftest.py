@@ -15,7 +15,10 @@ from tests.support.servers import StoreServer, valkey_program
 from tests.support.system import System
 
 #: Served to all browser tests.
-MODULES = ("tests.support.tasks", "tests.support.form_tasks")
+MODULES = (
+    *("tests.support.tasks", "tests.support.form_tasks"),
+    *("tests.support.limited_tasks", "tests.support.nightly_tasks"),
+)
 
 
 @pytest.fixture(scope="package")

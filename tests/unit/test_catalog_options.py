@@ -127,7 +127,6 @@ def test_given_limits_or_delays_in_the_wrong_order_when_declared_then_they_are_r
         ("default_retry_delay", "is called 'backoff' here"),
         ("acks_late", "is decided by async-tasks: a message is acknowledged once its outcome is recorded"),
         ("ignore_result", "is decided by async-tasks: every task has a record"),
-        ("rate_limit", "is decided by async-tasks: Celery counts it"),
         ("serializer", "is decided by async-tasks: messages are JSON"),
         ("max_retry", "did you mean 'max_retries'?"),
         ("binds", "did you mean 'bind'?"),
@@ -144,7 +143,7 @@ def test_given_bind_is_no_switch_when_declared_then_it_is_refused() -> None:
 
 def test_given_every_option_of_celerys_own_tasks_when_declared_then_none_passes_unexplained() -> None:
     for name in dict(celery.Task.from_config):
-        if name not in {"priority", "time_limit", "soft_time_limit", "store_eager_result"}:
+        if name not in {"priority", "rate_limit", "time_limit", "soft_time_limit", "store_eager_result"}:
             assert refused(**{name: True}).startswith(f"Celery's option {name!r} is ")
 
 

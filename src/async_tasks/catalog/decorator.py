@@ -146,6 +146,8 @@ def task(function: Callable[..., Any] | None = None, /, *, bind: bool = False, *
             than that) is that one; ``unique_by``: the parameters that count.
             ``schedule``: a cron expression, an interval in seconds, or a dict of ``cron`` or ``every``,
             ``timezone``, ``missed`` and ``arguments``: when it is submitted by itself.
+            ``rate_limit`` ("10/m", also /s and /h), ``concurrency``: how many may start, and run at a time, over all
+            workers together.
 
     Raises:
         DeclarationError: saying where and what, if the function cannot be a task as it is written.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, TypedDict
 
-from async_tasks.catalog import schedule
+from async_tasks.catalog import limits, schedule
+from async_tasks.catalog.limits import Limit
 from async_tasks.catalog.schedule import Schedule
 from async_tasks.errors import DeclarationError
 
@@ -32,6 +33,12 @@ class TaskOptions:
     unique: bool | float = False  # whether an equal one that is unfinished (or younger than so many seconds) answers
     schedule: Schedule | None = None  # when it is submitted by itself
     unique_by: tuple[str, ...] = ()  # the parameters by which two are equal; none: all of them
+    rate_limit: str | None = None  # how many may start, "10/m", over all workers
+    concurrency: int | None = None  # how many may run at a time, over all workers
+
+    def limit(self) -> Limit | None:
+        """Its limits as the ledger holds them; None: none."""
+        return limits.read(self.rate_limit, self.concurrency)
 
 
 class Options(TypedDict, total=False):
@@ -50,6 +57,8 @@ class Options(TypedDict, total=False):
     unique: bool | float
     unique_by: str | Sequence[str]
     schedule: str | float | Mapping[str, Any]
+    rate_limit: str
+    concurrency: int
 
 
 class _Rule(NamedTuple):
@@ -92,6 +101,8 @@ _RULES: Final[Mapping[str, _Rule]] = {
         lambda value: isinstance(value, tuple) and all(isinstance(name, str) for name in value),
         "names of parameters, for example ('user_id',)",
     ),
+    "rate_limit": _Rule(lambda value: isinstance(value, str) and limits.every(value) is not None, limits.RATE),
+    "concurrency": _Rule(lambda value: _whole(value) and value >= 1, "a whole number, 1 or more"),
 }
 
 _KNOWN: Final = ("name", "bind", *_RULES)
@@ -136,7 +147,6 @@ _DECIDED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("dont_autoretry_for", "retry_kwargs"), "list in retry_for just the errors worth another try"),
     **dict.fromkeys(("shared", "lazy", "filter"), "tasks of the catalog are known to every application"),
     "expires": "it is given with each submission",
-    "rate_limit": "Celery counts it for each worker by itself, so it would not hold across workers",
     "throws": "every error is recorded the same way",
 }
 

@@ -50,6 +50,16 @@ class Schedule:
             return f"every {self.every:g} s"
         return f"{self.cron} {self.timezone}"
 
+    def words(self) -> str:
+        """For people: "every 5 min", "At 03:00 every day"."""
+        if self.every is not None:
+            for seconds, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+                if self.every % seconds == 0:
+                    number = round(self.every / seconds)
+                    return f"Every {number} {unit}"
+            return f"Every {self.every:g} s"
+        return str(CronSim(str(self.cron), datetime.fromtimestamp(0, UTC)).explain())
+
     def after(self, at: int) -> int:
         """The first moment after ``at``; milliseconds since the epoch."""
         if self.every is not None:

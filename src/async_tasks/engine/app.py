@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -50,6 +50,8 @@ class App(Celery):
         self.owner = ""
         #: Whether this worker has been asked to stop (see shutdown.py).
         self.stopping = False
+        #: Says that this worker lives; set when it starts (see heartbeat.py).
+        self.beat: Callable[[], None] = lambda: None
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 - Celery's name

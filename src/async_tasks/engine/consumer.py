@@ -72,8 +72,20 @@ class Consumer(CeleryConsumer):
         return handle_any
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Celery's, which lets a broker that is there again wait for up to half a minute."""
-        conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
+        """Celery's, which lets a broker that is there again wait for up to half a minute.
+
+        Meanwhile no loop runs, and the worker must not pass for dead.
+        """
+        ensure = partial(conn.ensure_connection, **RECONNECT)
+
+        def ensure_connection(*args: Any, callback: Callable[[], Any], **kwargs: Any) -> Any:
+            def wait() -> None:
+                callback()
+                self.app.beat()
+
+            return ensure(*args, callback=wait, **kwargs)
+
+        conn.ensure_connection = ensure_connection
         return super().ensure_connected(conn)
 
     def call_soon_ack(self, p: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ import structlog
 
 from async_tasks.engine.app import DEFERRED, App, build
 from async_tasks.engine.dead_letters import DeadLetters
+from async_tasks.engine.errands import Errands
 from async_tasks.engine.schedules import Schedules
 from async_tasks.errors import BrokerUnavailable, StoreUnavailable, Undeliverable
 from async_tasks.ledger import Due, Envelope
@@ -50,6 +51,7 @@ class Dispatcher:
     def __init__(self, app: App) -> None:
         self.app = app
         self.stopping = threading.Event()
+        self._errands = Errands(app)
         self._schedules = Schedules(app)
         self._dead_letters = DeadLetters(app)
         self._trimmed_at = time.monotonic()
@@ -83,6 +85,7 @@ class Dispatcher:
         """
         settings = self.app.settings
         now = time.monotonic()
+        errands_in = self._errands.run()  # first: what it lets go is due then
         due = self.app.ledger.take_due(
             limit=BATCH,
             lease=settings.publish_timeout + 1,
@@ -99,7 +102,7 @@ class Dispatcher:
             return NAP
         if len(due.envelopes) == BATCH:
             return 0.0
-        return min(seconds for seconds in (due.next_in, scheduled_in, NAP) if seconds is not None)
+        return min(seconds for seconds in (due.next_in, scheduled_in, errands_in, NAP) if seconds is not None)
 
     def _publish(self, due: Due) -> bool:
         """Publish; returns whether the broker was away. What failed comes due again soon."""
@@ -139,6 +142,7 @@ class Dispatcher:
             depths = self.app.publisher.depths(waiting)
         except BrokerUnavailable:
             return
+        self.app.ledger.controls.note_depths(depths)
         if not all(depths.values()):
             # What has been set aside has not vanished, and its record is to say so.
             self._dead_letters.collect(at_once=True)

@@ -20,6 +20,7 @@ from async_tasks import catalog
 from async_tasks.engine.leases import renewed
 from async_tasks.engine.recording import named_arguments
 from async_tasks.engine.reporting import ClaimLost, TaskCancelled, reporting
+from async_tasks.engine.worker import NotYet
 from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
 from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Record, State, fingerprint
 from async_tasks.settings import QUEUE
@@ -89,7 +90,7 @@ def _claim(app: App, request: Any, args: Any, kwargs: Any) -> Record:
         app.ledger.adopt(*_adopted(request, args, kwargs))
     if claim.record is None:
         log.info("not run", reason=claim.verdict)
-        raise Ignore(f"not run: {claim.verdict}")
+        raise (NotYet if claim.verdict in ("paused", "limited") else Ignore)(f"not run: {claim.verdict}")
     request.claim_token = token
     # The transport's number for it is another on Redis; a retry takes this one.
     request.recorded_priority = claim.record.priority

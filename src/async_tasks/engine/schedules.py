@@ -69,7 +69,9 @@ class Schedules:
             )
             try:
                 values = spec.validate(schedule.arguments)
-                self.app.send_task(spec.name, kwargs=values, provenance=provenance)
+                result = self.app.send_task(spec.name, kwargs=values, provenance=provenance)
+                if result.submitted.record is not None:  # another dispatcher's, where that was faster
+                    self.app.ledger.controls.note_run(spec.name, result.submitted.record.id)
             except (InvalidArguments, Undeliverable):
                 log.exception("scheduled run not submitted", task_name=spec.name)
         self.app.ledger.advance_schedule(spec.name, at, schedule.after(now))

@@ -142,6 +142,7 @@ class GracefulStop:
             with suppress(StoreUnavailable):
                 for request in set(state.reserved_requests):
                     ledger.release(request.id, self.app.owner, HANDED_BACK)
+                ledger.workers.leave(self.worker.hostname, self.app.owner)
         finally:
             # Whatever went wrong: the leases run out, and the process must not stay.
             os._exit(EX_OK)

@@ -48,6 +48,10 @@ PARENT_PATIENCE: Final = 1.0
 ENDED: Final = WorkerLostError | SystemExit | KeyboardInterrupt
 
 
+class NotYet(Ignore):
+    """Raised for a message whose record is held: it may not start yet, and comes again when it may."""
+
+
 class Request(celery_request.Request):
     """A request that gives its record back when its process has died, and says why when it was not run."""
 
@@ -65,7 +69,7 @@ class Request(celery_request.Request):
                 app.ledger.hand_back(self.id, app.owner, f"its process died: {exc}", app.settings.max_losses)
             except StoreUnavailable:
                 log.warning("could not hand a task back; its lease will run out", task_id=self.id)
-        elif isinstance(exc, Ignore):
+        elif isinstance(exc, Ignore) and not isinstance(exc, NotYet):
             self._say_why_not()
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
@@ -188,6 +192,12 @@ class DispatcherKeeper(bootsteps.StartStopStep):
         super().__init__(worker, **kwargs)
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        worker.dispatcher_keeper = self
+
+    @property
+    def alive(self) -> bool:
+        """Whether the dispatcher runs."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self, worker: Any) -> None:
         """Start it, and look after it."""
@@ -196,7 +206,7 @@ class DispatcherKeeper(bootsteps.StartStopStep):
 
     def watch(self) -> None:
         """Start the dispatcher if it does not run."""
-        if self._stopping or (self._process is not None and self._process.poll() is None):
+        if self._stopping or self.alive:
             return
         if self._process is not None:
             log.warning("the dispatcher ended, starting another", status=self._process.returncode)
@@ -223,7 +233,9 @@ class DispatcherKeeper(bootsteps.StartStopStep):
 
 def install_steps(app: App) -> None:
     """Add ours to the worker's steps."""
-    app.steps["worker"].update({LeaseKeeper, DispatcherKeeper})
+    from async_tasks.engine.heartbeat import Heartbeat
+
+    app.steps["worker"].update({LeaseKeeper, DispatcherKeeper, Heartbeat})
     # Connected, this keeps Celery from setting logging up in its own way.
     signals.setup_logging.connect(_set_up_logging, weak=False, dispatch_uid="async_tasks.logging")
     signals.worker_process_init.connect(_on_pool_process_start, weak=False, dispatch_uid="async_tasks.pool")

@@ -2,6 +2,7 @@
 
 from async_tasks.ledger.batches import Answer, BatchRecord, Head
 from async_tasks.ledger.connection import StoreConnection
+from async_tasks.ledger.controls import Command, Controls, Limited, Timetable, Waiting
 from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Push, Sending
 from async_tasks.ledger.record import (
     FINAL,
@@ -18,15 +19,20 @@ from async_tasks.ledger.record import (
 )
 from async_tasks.ledger.redis import Claim, Due, Heard, Ledger, Submitted
 from async_tasks.ledger.segment import Segment
+from async_tasks.ledger.workers import BEAT, LOST_AFTER, Sign, Worker, Workers
 
 __all__ = [
+    "BEAT",
     "FINAL",
+    "LOST_AFTER",
     "MESSAGE_KEY",
     "MOVES",
     "Answer",
     "BatchRecord",
     "Change",
     "Claim",
+    "Command",
+    "Controls",
     "Count",
     "Draft",
     "Due",
@@ -36,15 +42,21 @@ __all__ = [
     "Heard",
     "Kind",
     "Ledger",
+    "Limited",
     "Page",
     "Progress",
     "Push",
     "Record",
     "Segment",
     "Sending",
+    "Sign",
     "State",
     "StoreConnection",
     "Submitted",
+    "Timetable",
+    "Waiting",
+    "Worker",
+    "Workers",
     "fingerprint",
     "rfc3339",
 ]

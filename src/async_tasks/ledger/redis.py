@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal, cast
 
 from async_tasks.errors import AlreadyFinished, UnknownRecord
 from async_tasks.ledger.connection import PREFIX
+from async_tasks.ledger.controls import Controls
 from async_tasks.ledger.message import Draft, Envelope, Push, Sending, dumps, ms, pack
 from async_tasks.ledger.reader import Reader
 from async_tasks.ledger.reader import record as _record
 from async_tasks.ledger.record import VERSION, Progress, Record, State
+from async_tasks.ledger.workers import Workers
 
 #: Seconds for which a trimmed id is still known as done: longer than any broker redelivers.
 TOMBSTONE: Final = 30 * 86400
@@ -23,7 +26,7 @@ DEAD_CAP: Final = 1000
 Buried = Literal["ended", "left", "unknown"]
 Ended = Literal["done", "again", "refused", "created"]
 Heard = Literal["ok", "cancel", "lost"]
-Verdict = Literal["run", "unknown", "gone", "finished", "stale", "held", "expired"]
+Verdict = Literal["run", "unknown", "gone", "finished", "stale", "held", "expired", "paused", "limited"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,16 @@ class Due:
 
 class Ledger(Reader):
     """Moves of records. Every method raises StoreUnavailable when the store does not answer in time."""
+
+    @cached_property
+    def controls(self) -> Controls:
+        """What operators command."""
+        return Controls(self.connection)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """Who is there to run tasks."""
+        return Workers(self.connection)
 
     # -- the door ------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ def submit_task(name: str) -> Response:
     if wait:
         with suppress(StoreUnavailable):  # it is accepted all the same, and a 503 would say the contrary
             record = queries.wait(app, record.id, wait)
-    return _accepted(record, 200 if wait and record.finished else 202)
+    return accepted(record, 200 if wait and record.finished else 202)
 
 
 @bp.get("/tasks/<name:task_id>")
@@ -79,7 +79,7 @@ def cancel_task(task_id: str) -> Response:
     except UnknownRecord:
         _refuse_task(task_id)
         raise
-    return _accepted(record, 200 if record.state is State.REVOKED else 202)
+    return accepted(record, 200 if record.state is State.REVOKED else 202)
 
 
 @bp.post("/tasks/<name:task_id>/replay")
@@ -89,7 +89,7 @@ def replay_task(task_id: str) -> Response:
     inputs.parameters()
     key = inputs.idempotency_key()
     arguments = inputs.arguments_if_any(app.settings.max_payload_bytes)
-    return _accepted(replay(app, task_id, arguments, idempotency_key=key, strict=True), 202)
+    return accepted(replay(app, task_id, arguments, idempotency_key=key, strict=True), 202)
 
 
 @bp.get("/tasks/<name:task_id>/events")
@@ -129,7 +129,8 @@ def tagged(response: Response) -> BaseResponse:
     return response.make_conditional(request)
 
 
-def _accepted(record: Record, status: int) -> Response:
+def accepted(record: Record, status: int) -> Response:
+    """The answer with a record: where it is looked at, and when it is worth asking again."""
     answer = jsonify(record.public())
     answer.status_code = status
     answer.headers["Location"] = record.public()["links"]["self"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
 
@@ -18,15 +18,19 @@ from async_tasks.web import (
     docs,
     failures,
     health,
+    limits,
     outbox,
     overview,
     pages,
     problems,
+    queues,
+    schedules,
     security,
     site,
     stats,
     uploads,
     words,
+    workers,
 )
 from async_tasks.web.live import Hub
 from async_tasks.web.routing import AnyText, KeepEncodedSlashes
@@ -36,6 +40,27 @@ if TYPE_CHECKING:
 
 #: Text of a form is up to three bytes a byte on the wire; what is too large as JSON is said by the submission.
 FORM_FACTOR = 4
+
+
+#: What is served: each has a blueprint.
+SERVED: Final[tuple[Any, ...]] = (
+    api,
+    batch_pages,
+    batch_records,
+    batches,
+    docs,
+    failures,
+    health,
+    limits,
+    outbox,
+    overview,
+    pages,
+    queues,
+    schedules,
+    stats,
+    uploads,
+    workers,
+)
 
 
 def create_app(settings: Settings | None = None, engine: App | None = None) -> Flask:
@@ -73,19 +98,6 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
     auth.install(app, settings)
     assets.install(app)
     site.install(app, settings)
-    for bp in (
-        api.bp,
-        batch_pages.bp,
-        batch_records.bp,
-        batches.bp,
-        docs.bp,
-        failures.bp,
-        health.bp,
-        outbox.bp,
-        overview.bp,
-        pages.bp,
-        stats.bp,
-        uploads.bp,
-    ):
-        app.register_blueprint(bp)
+    for module in SERVED:
+        app.register_blueprint(module.bp)
     return app

@@ -61,6 +61,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "unknown-task": Kind(404, "No such task", "GET /api/v1/catalog lists the tasks that can be submitted."),
     "unknown-record": Kind(404, "No such id", "No submission with this id was accepted, or its retention is over."),
     "unknown-batch": Kind(404, "No such batch", "No batch with this id was accepted, or its retention is over."),
+    "unknown-queue": Kind(404, "No such queue", "GET /api/v1/queues lists the queues."),
+    "unknown-schedule": Kind(404, "No such schedule", "GET /api/v1/schedules lists the schedules."),
+    "unknown-worker": Kind(404, "No such worker", "GET /api/v1/workers lists the workers."),
     "method-not-allowed": Kind(405, "The method does not fit", "The Allow header names the methods that do."),
     "already-finished": Kind(
         409, "The task has already finished", "A final state never changes; submit the task again."
@@ -111,6 +114,9 @@ BY_ERROR: Final[tuple[tuple[type[errors.AsyncTasksError], str], ...]] = (
     (errors.UnknownBatch, "unknown-batch"),
     (errors.AlreadyFinished, "already-finished"),
     (errors.NotFinished, "not-finished"),
+    (errors.UnknownQueue, "unknown-queue"),
+    (errors.UnknownSchedule, "unknown-schedule"),
+    (errors.UnknownWorker, "unknown-worker"),
     (errors.StoreUnavailable, "store-unavailable"),
     (errors.BrokerUnavailable, "broker-unavailable"),
 )

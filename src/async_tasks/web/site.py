@@ -11,12 +11,16 @@ from flask import Flask, current_app, request
 from async_tasks.addresses import is_loopback
 from async_tasks.settings import Settings
 from async_tasks.web import auth, mine, results
+from async_tasks.web.paused import PausedQueues
 
 #: Where the header leads, if the application serves it: address, words.
 PLACES: Final = (
     ("/", "Tasks"),
     ("/failures", "Failures"),
     ("/overview", "Overview"),
+    ("/workers", "Workers"),
+    ("/queues", "Queues"),
+    ("/schedules", "Schedules"),
     ("/docs", "API"),
     ("/outbox", "Outbox"),
 )
@@ -31,9 +35,10 @@ class Link(NamedTuple):
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Give templates ``links()``, ``page_state()``, ``now()`` and the filters for values."""
+    """Give templates what they ask for: ``links()``, ``page_state()``, ``now()``, ``paused_queues`` and the like."""
     environment = app.jinja_env
-    environment.globals.update(links=lambda: _links(settings), page_state=page_state, now=_now)
+    environment.globals.update(links=lambda: _links(settings), page_state=page_state, now=_now, served=_is_served)
+    environment.globals.update(paused_queues=PausedQueues(app.extensions["async_tasks"]))
     environment.filters.update(shown=results.shown, preview=results.preview)
 
 
@@ -53,8 +58,7 @@ def _now() -> int:
 def _links(settings: Settings) -> list[Link]:
     if not auth.is_trusted():
         return []
-    served = {rule.rule for rule in current_app.url_map.iter_rules()}
-    wanted = [place for place in PLACES if place[0] in served]
+    wanted = [place for place in PLACES if _is_served(place[0])]
     if settings.smtp_url is not None:  # emails go out: there is no outbox to look at
         wanted = [place for place in wanted if place[0] != "/outbox"]
     flower = flower_address(settings)
@@ -71,6 +75,10 @@ def flower_address(settings: Settings) -> str | None:
     if not settings.flower_port or not is_loopback(host):
         return None
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.flower_port}/"
+
+
+def _is_served(address: str) -> bool:
+    return any(rule.rule == address for rule in current_app.url_map.iter_rules())
 
 
 def _is_here(address: str) -> bool:

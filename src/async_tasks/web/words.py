@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from async_tasks.catalog import limits
 from async_tasks.ledger.record import Record, State, rfc3339
 
 #: Letters of a line that people look at to recognise a task; no column is wider.
@@ -132,11 +133,18 @@ def ran(record: Record) -> int | None:
 
 
 def waits_for(record: Record) -> tuple[str, str]:
-    """What a PENDING task waits for: ``task`` and its id, ``broker``, ``again`` or ``worker``, and a queue."""
+    """What a PENDING task waits for: ``task`` and its id, ``limit`` and its words, or something and a queue.
+
+    That is ``broker``, ``paused``, ``again`` or ``worker``.
+    """
     last = next((entry for entry in reversed(record.timeline) if entry["event"] != "replayed"), None)
     event, detail = (last["event"], last.get("detail", "")) if last else ("", "")
     if detail.startswith("waits for "):
         return "task", detail.removeprefix("waits for ")
+    if event == "limited":
+        return "limit", detail
+    if event == "held":
+        return "paused", record.queue
     if event == "publish deferred":
         return "broker", record.queue
     return "again" if event in ("lease run out", "worker lost", "handed back") else "worker", record.queue
@@ -159,6 +167,16 @@ def events(record: Record) -> list[dict[str, Any]]:
 #: States as people read them: the contract's names, without shouting.
 STATES: Final = {state: str(state).capitalize() for state in State}
 
+
+def size(of_bytes: float) -> str:
+    """A number of bytes in the unit that people know."""
+    for unit in ("B", "KB", "MB"):
+        if of_bytes < 1000:  # noqa: PLR2004 - of the unit
+            return f"{of_bytes:.0f} {unit}"
+        of_bytes /= 1000
+    return f"{of_bytes:.1f} GB"
+
+
 FILTERS: Final = {
     "readable": readable,
     "in_one_line": in_one_line,
@@ -172,6 +190,8 @@ FILTERS: Final = {
     "pace": pace,
     "page_link": page_link,
     "form_link": form_link,
+    "size": size,
+    "limit_words": limits.words,
     "waited": waited,
     "ran": ran,
     "waits_for": waits_for,

@@ -20,14 +20,25 @@
 --   effects:<id>      what a task has done to the world, by its keys
 --   uniq:<key>        id of the unique task that stands for all that are equal to it
 --   schedules         names of scheduled tasks, by when they are due; schedules:text, their words
+--   schedules:last    the id that each of them submitted last
 --   members:<id>      ids of the parts of the chord whose body this is
 --   gone:<id>         tombstone of a trimmed record
 --   measured:<minute>, failures, …
 --                     what is counted, see counting.lua and measures.lua
 --   upload:<holder>   what was uploaded and is not submitted yet, in pieces; expires
 --   changes           stream of every change;  wake: channel that wakes dispatchers
+--   controls          what operators command: paused:<queue>, schedule:<name>, purge:<queue>; and limit:<task>, which
+--                     holds for it: limits:set (by operators) or else limits:declared
+--   held:<queue>      ids that may not start yet and whose message was taken from the broker, by when it came there;
+--                     of them resting:<queue>, as it is paused, or limited:<task>, as its limit is reached
+--   running:<task>    ids that take up a slot of a task with a limit of concurrency
+--   released:<task>   ids that were held for its limit and are on their way again, by when they were let go
+--   next:<task>       when its rate lets the next one start
+--   errands           what else dispatchers are to see to, by when: limit:<task>, resume:<queue>, purge:<queue>
+--   workers           names of workers, by when they were heard;  worker:<name>: owner, since, what it says of itself
+--   depths            messages in each of the broker's queues, as a dispatcher saw it
 --
--- An unfinished record is in exactly one of due, waiting and leases, but for placeholders.
+-- An unfinished record is in exactly one of due, waiting, held and leases, but for placeholders.
 -- A dispatcher looks at its own once a second; only what is due sooner must wake it.
 local DISPATCHER_NAP = 1100
 
@@ -76,6 +87,12 @@ local function displace(r)
   redis.call('ZREM', P .. 'due', r.id)
   redis.call('ZREM', P .. 'waiting:' .. r.queue, r.id)
   redis.call('ZREM', P .. 'leases', r.id)
+  if r.held then
+    for _, set in ipairs({ 'held:' .. r.queue, 'resting:' .. r.queue, 'limited:' .. r.name }) do
+      redis.call('ZREM', P .. set, r.id)
+    end
+    r.held = nil
+  end
 end
 
 local function publish_at(r, at)
@@ -86,6 +103,21 @@ local function publish_at(r, at)
     if not head[2] or tonumber(head[2]) > at then redis.call('PUBLISH', P .. 'wake', '1') end
   end
   redis.call('ZADD', P .. 'due', at, r.id)
+end
+
+-- Let a dispatcher see to something, at that moment or before.
+local function errand(what, at)
+  local known = redis.call('ZSCORE', P .. 'errands', what)
+  if known and tonumber(known) <= at then return end
+  redis.call('ZADD', P .. 'errands', at, what)
+  if at - NOW < DISPATCHER_NAP then redis.call('PUBLISH', P .. 'wake', '1') end
+end
+
+-- It runs no more: another of its task may start.
+local function leave_slot(r)
+  redis.call('ZREM', P .. 'running:' .. r.slot, r.id)
+  if redis.call('EXISTS', P .. 'limited:' .. r.slot) == 1 then errand('limit:' .. r.slot, NOW) end
+  r.slot = nil
 end
 
 -- Another one may be submitted.
@@ -119,6 +151,7 @@ local function enter(r, state, event, fields)
   if r.state ~= state then
     local before = r.state
     if before and not LEGAL[before][state] then return false end
+    if r.slot and before == 'STARTED' then leave_slot(r) end
     change_state(r, state)
     measure(r, before)
     if r.batch_id then count_in_batch(r, before) end
@@ -200,4 +233,17 @@ local function lose(r, event, why, max_losses)
   else
     enter(r, 'PENDING', event, fields)
   end
+end
+
+-- What the limit of a task allows now: how many may start, when to look again if more wait, and why there are no more.
+-- A rate spaces starts evenly. Where they are less than a second apart, what a start is late (by up to a tenth of a
+-- second) the next ones are early, so that the rate is reached.
+local function room(name, limit)
+  local slots = limit.concurrency and limit.concurrency - redis.call('ZCARD', P .. 'running:' .. name) or math.huge
+  if slots <= 0 then return 0, NOW + DISPATCHER_NAP, 'at most ' .. limit.concurrency .. ' at a time' end
+  if not limit.every then return slots, NOW + DISPATCHER_NAP end
+  local early = limit.every < 1000 and 100 or 0
+  local from = tonumber(redis.call('GET', P .. 'next:' .. name) or 0) - early
+  if from > NOW then return 0, math.ceil(from), 'at most ' .. limit.rate_limit end
+  return math.min(slots, math.floor((NOW - math.max(from, NOW - early)) / limit.every) + 1), NOW + DISPATCHER_NAP
 end

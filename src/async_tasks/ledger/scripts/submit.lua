@@ -109,7 +109,9 @@ elseif due and due > NOW then
   end
   publish_at(r, due)
 else
-  enter(r, 'PENDING', kind == 'replace' and 'replaced' or (r.timeline and 'sent' or 'submitted'))
+  local paused = redis.call('HEXISTS', P .. 'controls', 'paused:' .. r.queue) == 1
+  local event = kind == 'replace' and 'replaced' or (r.timeline and 'sent' or 'submitted')
+  enter(r, 'PENDING', event, paused and { detail = 'its queue is paused' } or nil)
   if ARGV[10] ~= '' then
     displace(r)
     redis.call('LPUSH', ARGV[10], ARGV[11])

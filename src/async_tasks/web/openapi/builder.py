@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from async_tasks.catalog import TaskSpec
-from async_tasks.web.openapi import measures, schemas, tasks
+from async_tasks.web.openapi import measures, operating, schemas, tasks
 from async_tasks.web.openapi.names import reference
 from async_tasks.web.openapi.operations import COMMON, OPERATIONS, Answer, Operation, batch
 from async_tasks.web.openapi.parts import HEADERS, LINKS, PARAMETERS
@@ -24,6 +24,7 @@ TAGS: Final = (
     ("Events", "Changes as they happen."),
     ("Measures", "How it goes, and what fails."),
     ("Catalog", "What can be submitted."),
+    *operating.TAGS,
     ("Health", "Probes."),
 )
 
@@ -41,7 +42,12 @@ def build(specs: Sequence[TaskSpec], *, guarded: bool) -> dict[str, Any]:
         guarded: whether a token is set.
     """
     maker = _Maker(guarded=guarded)
-    components = {**schemas.SHARED, **measures.SHARED, "BatchEntry": tasks.entries(specs)}
+    components = {
+        **schemas.SHARED,
+        **measures.SHARED,
+        **operating.SCHEMAS,
+        "BatchEntry": tasks.entries(specs),
+    }
     paths: dict[str, dict[str, Any]] = {}
     entries: list[dict[str, Any]] = []
     for spec in specs:
@@ -50,7 +56,7 @@ def build(specs: Sequence[TaskSpec], *, guarded: bool) -> dict[str, Any]:
         entries += [{"name": spec.name, "args": example["value"]} for example in examples.values()][:1]
         operation = tasks.operation(spec, examples)
         paths[operation.path] = {operation.method: maker.operation(operation)}
-    for operation in (*OPERATIONS, batch(entries[:2])):
+    for operation in (*OPERATIONS, *operating.OPERATIONS, batch(entries[:2])):
         paths.setdefault(operation.path, {})[operation.method] = maker.operation(operation)
     components |= schemas.problems(maker.slugs)
     document: dict[str, Any] = {

@@ -26,6 +26,7 @@ _SINCE: Final[Schema] = {"anyOf": [TIME, {"type": "integer", "minimum": -(10**15
 #: By the name that operations use.
 PARAMETERS: Final[Mapping[str, Schema]] = {
     "id": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of the record."},
+    "part": {"name": "name", "in": "path", "required": True, "schema": TEXT, "description": "Of what is meant."},
     "delay": _query("delay", DELAY, "Seconds before which it is not to run."),
     "eta": _query("eta", TIME, "The same as a moment, within ten years; not together with `delay`."),
     "expires": _query("expires", EXPIRES, "Seconds, or a moment, after which it is not to start any more."),
