@@ -15,6 +15,7 @@ AsyncTasksError
 │   ├── UnknownRecord
 │   ├── AlreadyFinished
 │   └── NotFinished
+├── UnknownAction
 ├── DeadLettered            the broker gave a task's message up
 ├── ResultRefused           a task returned what cannot be stored
 ├── TaskCrashed             a task tried to end its worker
@@ -166,6 +167,13 @@ class NotFinished(RecordError):
     def __init__(self, task_id: str, state: str) -> None:
         self.state = state
         super().__init__(task_id, f"Task {task_id} has not finished: {state}. Wait for its end, or cancel it first.")
+
+
+class UnknownAction(AsyncTasksError):
+    """Raised when there is no bulk action with that id, or none any more."""
+
+    def __init__(self, action_id: str) -> None:
+        super().__init__(f"There is no bulk action with the id {action_id!r}.")
 
 
 class DeadLettered(AsyncTasksError):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
-from typing import Final, TypedDict, Unpack
+from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 from async_tasks.engine import App
-from async_tasks.errors import InvalidOption, UnknownRecord
-from async_tasks.ledger import Change, Count, Page, Record, Segment, State
+from async_tasks.errors import InvalidOption, UnknownAction, UnknownRecord
+from async_tasks.ledger import FINAL, Change, Count, Page, Record, Segment, State
+from async_tasks.ledger.actions import Action, Actions, Kind
+from async_tasks.ledger.filters import Filter
 
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
@@ -20,9 +21,6 @@ SEARCHED_AT_ONCE: Final = 200
 
 #: Records that a count looks through at a time.
 COUNTED_AT_ONCE: Final = 1000
-
-#: The ledger's index of a filter, where they are not named alike.
-INDEXES: Final = {"fingerprint": "failure"}
 
 #: Digits that no number of a record has, in this world.
 LONGEST_CURSOR: Final = 16
@@ -88,15 +86,16 @@ def page(app: App, *, limit: int = 50, cursor: str | None = None, **filters: Unp
         InvalidOption: if the cursor is none of ours.
         StoreUnavailable: if the ledger did not answer in time.
     """
+    wanted = _filter(filters)
     found: list[Record] = []
     scanned, searched_until, last = 0, None, _decode(cursor)
     deadline = time.monotonic() + BUDGET
-    numbers = chain.from_iterable(_find(app, filters, before=last))
-    at_once = max(limit + 1, SEARCHED_AT_ONCE) if filters.get("q") else limit + 1
+    numbers = chain.from_iterable(_find(app, wanted, before=last))
+    at_once = max(limit + 1, SEARCHED_AT_ONCE) if wanted.q else limit + 1
     # What the indexes say of a record may be over when it is read: so each is held against the filters.
     while chunk := list(islice(numbers, at_once)):
         for number, record in zip(chunk, app.ledger.numbered(chunk), strict=True):
-            if record is not None and _matches(record, filters):
+            if record is not None and wanted.matches(record):
                 if len(found) == limit:
                     return Page(found, _encode(last), scanned, searched_until)
                 found.append(record)
@@ -116,8 +115,9 @@ def count(app: App, **filters: Unpack[Filters]) -> Count:
     Raises:
         StoreUnavailable: if the ledger did not answer in time.
     """
-    if not filters.get("q"):
-        return Count(sum(map(len, _find(app, filters))), exact=True)
+    wanted = _filter(filters)
+    if not wanted.q:
+        return Count(sum(map(len, _find(app, wanted))), exact=True)
     number, cursor, deadline = 0, None, time.monotonic() + BUDGET
     while True:
         found = page(app, limit=COUNTED_AT_ONCE, cursor=cursor, **filters)
@@ -126,32 +126,13 @@ def count(app: App, **filters: Unpack[Filters]) -> Count:
             return Count(number, exact=cursor is None)
 
 
-def _find(app: App, filters: Filters, before: int | None = None) -> Iterator[Segment]:
-    wanted = {INDEXES.get(field, field): str(value) for field, value in _conditions(filters).items()}
-    return app.ledger.find(wanted, since=filters.get("since"), until=filters.get("until"), before=before)
+def _find(app: App, wanted: Filter, before: int | None = None) -> Iterator[Segment]:
+    return app.ledger.find(wanted.indexed(), since=wanted.since, until=wanted.until, before=before)
 
 
-def _conditions(filters: Filters) -> dict[str, object]:
-    return {field: value for field, value in filters.items() if value and field not in ("q", "since", "until")}
-
-
-def _matches(record: Record, filters: Filters) -> bool:
-    if any(_value(record, field) != value for field, value in _conditions(filters).items()):
-        return False
-    since, until, q = filters.get("since"), filters.get("until"), filters.get("q")
-    if (since is not None and record.submitted_at < since) or (until is not None and record.submitted_at > until):
-        return False
-    if not q:
-        return True
-    text = json.dumps([record.args, record.result, record.error], ensure_ascii=False)
-    return q.casefold() in text.casefold()
-
-
-def _value(record: Record, field: str) -> object:
-    if field == "fingerprint":
-        return record.error["fingerprint"] if record.finished and record.error else None
-    value: object = getattr(record, field)
-    return value
+def _filter(filters: Filters) -> Filter:
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value != ""}
+    return Filter(**given)
 
 
 def _encode(number: int | None) -> str | None:
@@ -183,3 +164,72 @@ def changes(app: App, after: str, *, block: float, count: int = 500) -> list[Cha
         StoreUnavailable: if the ledger did not answer in time.
     """
     return app.ledger.changes(after, block=block, count=count)
+
+
+def in_state(filters: Filters, state: State | None) -> Filters:
+    """The same filters with another state."""
+    found = filters.copy()
+    found["state"] = state
+    return found
+
+
+class Preview(NamedTuple):
+    """What a bulk action would meet: how many match, and with how many of them it can be done."""
+
+    matched: Count
+    eligible: Count
+
+
+def preview(app: App, kind: Kind, filters: Filters, ids: Sequence[str] = ()) -> Preview:
+    """What a bulk action would meet if it began now.
+
+    Args:
+        app: the engine's application.
+        kind: of action.
+        filters: which records.
+        ids: the records one by one, instead.
+
+    Raises:
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    able = [state for state in State if (state in FINAL) == (kind == "replay")]
+    if ids:
+        known = app.ledger.get_many(ids)
+        eligible = sum(record.state in able for record in known.values())
+        return Preview(Count(len(known), exact=True), Count(eligible, exact=True))
+    matched = count(app, **filters)
+    if state := filters.get("state"):
+        return Preview(matched, matched if state in able else Count(0, exact=True))
+    counts = [count(app, **in_state(filters, state)) for state in able]
+    return Preview(matched, Count(sum(c.number for c in counts), exact=all(c.exact for c in counts)))
+
+
+def action(app: App, action_id: str) -> Action:
+    """One bulk action.
+
+    Raises:
+        UnknownAction: if there is none of that id.
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    found = Actions(app.ledger.connection).get(action_id)
+    if found is None:
+        raise UnknownAction(action_id)
+    return found
+
+
+def actions(app: App, count: int = 50) -> list[Action]:
+    """The newest bulk actions.
+
+    Raises:
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    return Actions(app.ledger.connection).newest(count)
+
+
+def not_done(app: App, action_id: str) -> list[dict[str, str]]:
+    """Of what a bulk action could not do, the last: ``id`` of the record and ``reason``.
+
+    Raises:
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    return Actions(app.ledger.connection).told(action_id)

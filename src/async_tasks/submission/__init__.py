@@ -1,7 +1,8 @@
 """The only way in: validate, record, publish."""
 
+from async_tasks.submission import bulk
 from async_tasks.submission.batch import MAX_BATCH, Batch, submit_batch
 from async_tasks.submission.entry import Entry
 from async_tasks.submission.single import cancel, replay, submit
 
-__all__ = ["MAX_BATCH", "Batch", "Entry", "cancel", "replay", "submit", "submit_batch"]
+__all__ = ["MAX_BATCH", "Batch", "Entry", "bulk", "cancel", "replay", "submit", "submit_batch"]
