@@ -60,6 +60,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "not-found": Kind(404, "There is nothing here", "Look at / for pages and at /api/v1/catalog for tasks."),
     "unknown-task": Kind(404, "No such task", "GET /api/v1/catalog lists the tasks that can be submitted."),
     "unknown-record": Kind(404, "No such id", "No submission with this id was accepted, or its retention is over."),
+    "unknown-action": Kind(404, "No such bulk action", "The newest 500 are remembered: look at /history/actions."),
     "method-not-allowed": Kind(405, "The method does not fit", "The Allow header names the methods that do."),
     "already-finished": Kind(
         409, "The task has already finished", "A final state never changes; submit the task again."
@@ -107,6 +108,7 @@ BY_ERROR: Final[tuple[tuple[type[errors.AsyncTasksError], str], ...]] = (
     (errors.PayloadTooLarge, "payload-too-large"),
     (errors.Undeliverable, "undeliverable"),
     (errors.UnknownRecord, "unknown-record"),
+    (errors.UnknownAction, "unknown-action"),
     (errors.AlreadyFinished, "already-finished"),
     (errors.NotFinished, "not-finished"),
     (errors.StoreUnavailable, "store-unavailable"),

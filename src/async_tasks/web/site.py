@@ -13,7 +13,12 @@ from async_tasks.settings import Settings
 from async_tasks.web import auth, mine, results
 
 #: Where the header leads, if the application serves it: address, words.
-PLACES: Final = (("/", "Tasks"), ("/docs", "API"), ("/outbox", "Outbox"))
+PLACES: Final = (
+    ("/", "Tasks"),
+    ("/history", "History"),
+    ("/docs", "API"),
+    ("/outbox", "Outbox"),
+)
 
 
 class Link(NamedTuple):

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from async_tasks.catalog import TaskSpec
-from async_tasks.web.openapi import schemas, tasks
+from async_tasks.web.openapi import actions, schemas, tasks
 from async_tasks.web.openapi.names import reference
 from async_tasks.web.openapi.operations import COMMON, OPERATIONS, Answer, Operation, batch
 from async_tasks.web.openapi.parts import HEADERS, LINKS, PARAMETERS
@@ -20,6 +20,7 @@ PROBLEM_HEADERS: Final[Mapping[int, str]] = {401: "WWW-Authenticate", 405: "Allo
 TAGS: Final = (
     ("Submit", "A path for every task, and one for many at once."),
     ("Tasks", "What was submitted."),
+    ("Bulk actions", "What is done to all that match."),
     ("Events", "Changes as they happen."),
     ("Catalog", "What can be submitted."),
     ("Health", "Probes."),
@@ -39,7 +40,7 @@ def build(specs: Sequence[TaskSpec], *, guarded: bool) -> dict[str, Any]:
         guarded: whether a token is set.
     """
     maker = _Maker(guarded=guarded)
-    components = {**schemas.SHARED, "BatchEntry": tasks.entries(specs)}
+    components = {**schemas.SHARED, **actions.SCHEMAS, "BatchEntry": tasks.entries(specs)}
     paths: dict[str, dict[str, Any]] = {}
     entries: list[dict[str, Any]] = []
     for spec in specs:

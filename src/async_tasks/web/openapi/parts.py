@@ -24,6 +24,8 @@ _SINCE: Final[Schema] = {"anyOf": [TIME, {"type": "integer", "minimum": -(10**15
 #: By the name that operations use.
 PARAMETERS: Final[Mapping[str, Schema]] = {
     "id": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of the record."},
+    "action": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of the action."},
+    "preview": _query("preview", {"type": "boolean"}, "Only say what it would meet.", allowEmptyValue=True),
     "delay": _query("delay", DELAY, "Seconds before which it is not to run."),
     "eta": _query("eta", TIME, "The same as a moment, within ten years; not together with `delay`."),
     "expires": _query("expires", EXPIRES, "Seconds, or a moment, after which it is not to start any more."),
@@ -94,6 +96,8 @@ LINKS: Final[Mapping[str, Schema]] = {
     "replay": _link("replay_task", id="$response.body#/id"),
     "events": _link("watch_task", id="$response.body#/id"),
     "batch": _link("list_tasks", batch_id="$response.body#/batch_id"),
+    "action": _link("get_action", id="$response.body#/id"),
+    "stop": _link("stop_action", id="$response.body#/id"),
     "next": _link("list_tasks", cursor="$response.body#/next_cursor"),
 }
 OF_RECORD: Final = ("record", "cancel", "replay", "events")
