@@ -49,9 +49,8 @@ class Filter:
 
     def matches(self, record: Record) -> bool:
         """Whether a record is meant."""
-        if any(
-            value is not None and getattr(record, name) != value for name in _EQUAL if (value := getattr(self, name))
-        ):
+        pairs = ((getattr(self, name), getattr(record, name)) for name in _EQUAL)
+        if any(wanted is not None and wanted != there for wanted, there in pairs):
             return False
         if self.since is not None and record.submitted_at < self.since:
             return False
