@@ -246,6 +246,7 @@ def test_a_program_previews_begins_watches_and_stops(browser: FlaskClient, app: 
     assert (ended["state"], ended["done"], ended["skipped"]) == ("finished", 2, {"had finished already": 1})
     assert ended["problems"] == []
     replay = browser.post(API, json={"action": "replay", "ids": ids[:1]}).json
+    assert browser.get(API).json["actions"][0]["id"] == replay["id"]
     stopped = browser.delete(f"{API}/{replay['id']}")
     assert (stopped.status_code, stopped.json["state"]) == (200, "stopped")
 

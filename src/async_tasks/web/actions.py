@@ -140,6 +140,13 @@ def create_action() -> Response:
     return answer
 
 
+@api.get("")
+def list_actions() -> dict[str, Any]:
+    """The newest actions."""
+    inputs.parameters()
+    return {"actions": [action.public() for action in queries.actions(_app())]}
+
+
 @api.get("/<action_id>")
 def get_action(action_id: str) -> Response:
     """How far an action is, and why what could not be done was not."""

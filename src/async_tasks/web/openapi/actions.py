@@ -8,6 +8,7 @@ from async_tasks.ledger.actions import Kind, Status
 from async_tasks.ledger.record import State
 from async_tasks.submission.bulk import FASTEST, MAX_IDS, RATE, SLOWEST
 from async_tasks.web.filters import EARLIEST, LATEST
+from async_tasks.web.openapi.names import reference
 from async_tasks.web.openapi.schemas import TEXT, TIME, Schema, described, nullable, of
 
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
@@ -75,6 +76,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         }
     ),
     "Action": of(_ACTION),
+    "Actions": of({"actions": {"type": "array", "items": reference("Action")}}),
     "ActionTold": of(
         {
             **_ACTION,

@@ -23,8 +23,7 @@ _SINCE: Final[Schema] = {"anyOf": [TIME, {"type": "integer", "minimum": -(10**15
 
 #: By the name that operations use.
 PARAMETERS: Final[Mapping[str, Schema]] = {
-    "id": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of the record."},
-    "action": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of the action."},
+    "id": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of what the path names."},
     "preview": _query("preview", {"type": "boolean"}, "Only say what it would meet.", allowEmptyValue=True),
     "delay": _query("delay", DELAY, "Seconds before which it is not to run."),
     "eta": _query("eta", TIME, "The same as a moment, within ten years; not together with `delay`."),
