@@ -264,12 +264,15 @@ def test_a_program_previews_begins_watches_and_stops(browser: FlaskClient, app: 
         ({"action": "cancel", "ids": [1]}, "ids"),
         ({"action": "cancel", "filter": {}, "rate": "50"}, "rate"),
         ({"action": "cancel", "filter": {}, "rate": 0}, "rate"),
+        ({"action": "cancel", "filter": {}, "rate": 10**400}, "rate"),
+        ({"action": "cancel", "ids": ["x"] * 1001}, "ids"),
         ({"action": "cancel", "filter": {}, "speed": 1}, "speed"),
     ],
 )
 def test_what_a_program_asks_wrongly_is_named(browser: FlaskClient, body: dict[str, Any], field: str) -> None:
-    problem = assert_problem(browser.post(API, json=body), 422, "invalid-option")
-    assert problem["errors"][0]["field"] == field
+    for query in ("", "?preview=true"):
+        problem = assert_problem(browser.post(f"{API}{query}", json=body), 422, "invalid-option")
+        assert problem["errors"][0]["field"] == field
 
 
 def test_what_a_program_asks_for_and_there_is_not(browser: FlaskClient) -> None:

@@ -52,12 +52,7 @@ def start(
         InvalidOption: if the kind, the rate or the number of ids is unusable.
         StoreUnavailable: if the ledger did not answer in time.
     """
-    if kind not in get_args(Kind):
-        raise InvalidOption("action", f"must be one of {', '.join(get_args(Kind))}")
-    if not SLOWEST <= rate <= FASTEST:
-        raise InvalidOption("rate", f"must be between {SLOWEST:g} and {FASTEST:g} a second")
-    if len(ids) > MAX_IDS:
-        raise InvalidOption("ids", f"name at most {MAX_IDS:,}, or use a filter")
+    check(kind, ids, rate)
     now = app.ledger.now()
     until = now if chosen.until is None else min(chosen.until, now)
     return Actions(app.ledger.connection).create(
@@ -70,6 +65,20 @@ def start(
         matched=matched,
         eligible=eligible,
     )
+
+
+def check(kind: str, ids: Sequence[str], rate: float) -> None:
+    """Fail unless :func:`start` would take these.
+
+    Raises:
+        InvalidOption: if the kind, the rate or the number of ids is unusable.
+    """
+    if kind not in get_args(Kind):
+        raise InvalidOption("action", f"must be one of {', '.join(get_args(Kind))}")
+    if not SLOWEST <= rate <= FASTEST:
+        raise InvalidOption("rate", f"must be between {SLOWEST:g} and {FASTEST:g} a second")
+    if len(ids) > MAX_IDS:
+        raise InvalidOption("ids", f"name at most {MAX_IDS:,}, or use a filter")
 
 
 def stop(app: App, action_id: str, *, requested_by: str | None = None) -> Action:

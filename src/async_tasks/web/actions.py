@@ -52,6 +52,7 @@ def ask() -> str | BaseResponse:
     kind = _kind(request.form.get("action"))
     chosen = filters.chosen(request.form, app.ledger.now())
     ids = request.form.getlist("id")
+    bulk.check(kind, ids, bulk.RATE)
     if request.form.get("scope") == "selected" and not ids:
         flash("Nothing is selected: tick the tasks that are meant, or act on all that match.")
         return redirect(chosen.address(), 303)
@@ -118,7 +119,11 @@ def create_action() -> Response:
     kind = _kind(given.get("action"))
     ids = _ids(given)
     chosen = filters.of_body(given.get("filter", {} if ids else None), app.ledger.now())
-    rate = _rate(given.get("rate", bulk.RATE))
+    rate = given.get("rate", bulk.RATE)
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
+        raise InvalidOption("rate", "must be a number: how many in a second")
+    bulk.check(kind, ids, rate)
+    rate = float(rate)
     if preview == "true":
         seen = queries.preview(app, kind, chosen.filters, ids)
         return jsonify(
@@ -196,12 +201,6 @@ def _ids(given: Mapping[str, Any]) -> list[str]:
     if "ids" in given and (not ids or "filter" in given):
         raise InvalidOption("ids", "name at least one, and no filter beside them")
     return ids
-
-
-def _rate(given: Any) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise InvalidOption("rate", "must be a number: how many in a second")
-    return float(given)
 
 
 def _app() -> App:
