@@ -87,6 +87,8 @@ def test_a_body() -> None:
         ({"nmae": "x"}, "filter.nmae"),
         ({"name": 1}, "filter.name"),
         ({"since": True}, "filter.since"),
+        ({"name": " "}, "filter.name"),
+        ({"until": ""}, "filter.until"),
     ):
         with pytest.raises(InvalidOption) as caught:
             filters.of_body(wrong, NOW)

@@ -154,4 +154,7 @@ def of_body(given: Any, now: int) -> Chosen:
             raise InvalidOption(f"filter.{name}"[:100], f"there is no such condition; there are: {', '.join(LABELS)}")
         if isinstance(value, bool) or not isinstance(value, (str, int) if name in _TIMES else str):
             raise InvalidOption(f"filter.{name}", "must be a string")
+        if not str(value).strip():
+            # An address may leave conditions empty. Here, a variable that was not set would mean every task.
+            raise InvalidOption(f"filter.{name}", "is empty: leave it out if it is no condition")
     return chosen({name: str(value) for name, value in given.items()}, now)

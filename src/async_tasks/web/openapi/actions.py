@@ -21,7 +21,7 @@ _TEXTS: Final = ("name", "queue", "worker", "submitted_by", "batch_id", "fingerp
 def _filter(moment: Schema) -> Schema:
     properties: dict[str, Schema] = {
         "state": {"enum": [str(state) for state in State]},
-        **dict.fromkeys(_TEXTS, TEXT),
+        **{name: {**TEXT, "pattern": r"\S"} for name in _TEXTS},
         "since": moment,
         "until": moment,
     }
