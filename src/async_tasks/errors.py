@@ -17,6 +17,7 @@ AsyncTasksError
 │   ├── AlreadyFinished
 │   └── NotFinished
 ├── OperationError          an operator named what there is not
+│   ├── UnknownAction
 │   ├── UnknownQueue
 │   ├── UnknownSchedule
 │   └── UnknownWorker
@@ -181,7 +182,14 @@ class NotFinished(RecordError):
 
 
 class OperationError(AsyncTasksError):
-    """Root of errors about what an operator names: queues, schedules, workers."""
+    """Root of errors about what an operator names: bulk actions, queues, schedules, workers."""
+
+
+class UnknownAction(OperationError):
+    """Raised when there is no bulk action with that id, or none any more."""
+
+    def __init__(self, action_id: str) -> None:
+        super().__init__(f"There is no bulk action with the id {action_id!r}.")
 
 
 class UnknownQueue(OperationError):

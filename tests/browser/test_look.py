@@ -54,6 +54,9 @@ def every_page(page: Page) -> dict[str, str]:
         "error": "/nothing",
         "problem": "/problems/invalid-arguments",
         "outbox": "/outbox",
+        "history": "/history",
+        "history-empty": "/history?name=nothing&q=nothing",
+        "actions": "/history/actions",
         "overview": "/overview",
         "failures": "/failures",
     }

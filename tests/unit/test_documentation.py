@@ -46,7 +46,7 @@ def test_every_endpoint_is_documented():
     app = create_app(load(broker_url=url, redis_url=url, secret_key=SECRET_KEY))
     text = read("api.md")
     for rule in app.url_map.iter_rules():
-        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + re.sub("^(task|batch)_", "", match[1]) + "}", rule.rule)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + re.sub("^[a-z]+_", "", match[1]) + "}", rule.rule)
         if path.startswith(("/api", "/health")):
             (method,) = rule.methods - {"HEAD", "OPTIONS"}
             assert f"### `{method} {path}`" in text

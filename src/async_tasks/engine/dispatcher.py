@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 
 from async_tasks.engine.app import DEFERRED, App, build
+from async_tasks.engine.bulk import Bulk
 from async_tasks.engine.dead_letters import DeadLetters
 from async_tasks.engine.errands import Errands
 from async_tasks.engine.schedules import Schedules
@@ -53,6 +54,7 @@ class Dispatcher:
         self.stopping = threading.Event()
         self._errands = Errands(app)
         self._schedules = Schedules(app)
+        self._bulk = Bulk(app)
         self._dead_letters = DeadLetters(app)
         self._trimmed_at = time.monotonic()
         self._looked_at = 0.0
@@ -94,6 +96,7 @@ class Dispatcher:
         )
         broker_away = self._publish(due)
         scheduled_in = self._schedules.submit_due()
+        bulk_in = self._bulk.step()
         self._look_for_vanished(now)
         self._dead_letters.collect()
         self._measure(now)
@@ -102,7 +105,8 @@ class Dispatcher:
             return NAP
         if len(due.envelopes) == BATCH:
             return 0.0
-        return min(seconds for seconds in (due.next_in, scheduled_in, errands_in, NAP) if seconds is not None)
+        waits = (due.next_in, scheduled_in, errands_in, bulk_in, NAP)
+        return min(seconds for seconds in waits if seconds is not None)
 
     def _publish(self, due: Due) -> bool:
         """Publish; returns whether the broker was away. What failed comes due again soon."""

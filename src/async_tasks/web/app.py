@@ -9,6 +9,7 @@ from flask import Flask
 from async_tasks import engine as engines
 from async_tasks.settings import Settings, get_settings
 from async_tasks.web import (
+    actions,
     api,
     assets,
     auth,
@@ -18,6 +19,7 @@ from async_tasks.web import (
     docs,
     failures,
     health,
+    history_page,
     limits,
     outbox,
     overview,
@@ -44,6 +46,7 @@ FORM_FACTOR = 4
 
 #: What is served: each has a blueprint.
 SERVED: Final[tuple[Any, ...]] = (
+    actions,
     api,
     batch_pages,
     batch_records,
@@ -51,6 +54,7 @@ SERVED: Final[tuple[Any, ...]] = (
     docs,
     failures,
     health,
+    history_page,
     limits,
     outbox,
     overview,

@@ -16,6 +16,7 @@ from async_tasks.web.paused import PausedQueues
 #: Where the header leads, if the application serves it: address, words.
 PLACES: Final = (
     ("/", "Tasks"),
+    ("/history", "History"),
     ("/failures", "Failures"),
     ("/overview", "Overview"),
     ("/workers", "Workers"),

@@ -1,4 +1,4 @@
--- ARGV: id, whether what runs is to be stopped too (0 or 1).
+-- ARGV: id, whether what runs is to be stopped too (0 or 1), why, if there is more to say than that.
 -- Returns {outcome, record}: 'unknown', 'finished', 'cancelled', 'stopping' or 'running'.
 
 -- The parts of a chord, whose body is cancelled: what waits never starts, what runs is asked to stop.
@@ -23,13 +23,13 @@ if not r then return { 'unknown', '' } end
 if is_final(r) then return { 'finished', cmsgpack.pack(r) } end
 if r.state ~= 'STARTED' then
   stop_members(r.id)
-  revoke(r, 'cancelled', 'cancelled')
+  revoke(r, 'cancelled', ARGV[3] or 'cancelled')
   return { 'cancelled', save_record(r) }
 end
 if ARGV[2] == '0' then return { 'running', cmsgpack.pack(r) } end
 if not r.cancel_requested then
   r.cancel_requested = true
-  note(r, 'cancel requested')
+  note(r, 'cancel requested', { detail = ARGV[3] })
   announce(r, 'cancel requested')
   save_record(r)
 end

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from async_tasks.catalog import TaskSpec
-from async_tasks.web.openapi import measures, operating, schemas, tasks
+from async_tasks.web.openapi import actions, measures, operating, schemas, tasks
 from async_tasks.web.openapi.names import reference
 from async_tasks.web.openapi.operations import COMMON, OPERATIONS, Answer, Operation, batch
 from async_tasks.web.openapi.parts import HEADERS, LINKS, PARAMETERS
@@ -21,6 +21,7 @@ TAGS: Final = (
     ("Submit", "A path for every task, and one for many at once."),
     ("Tasks", "What was submitted."),
     ("Batches", "What was submitted together."),
+    ("Bulk actions", "What is done to all that match."),
     ("Events", "Changes as they happen."),
     ("Measures", "How it goes, and what fails."),
     ("Catalog", "What can be submitted."),
@@ -44,6 +45,7 @@ def build(specs: Sequence[TaskSpec], *, guarded: bool) -> dict[str, Any]:
     maker = _Maker(guarded=guarded)
     components = {
         **schemas.SHARED,
+        **actions.SCHEMAS,
         **measures.SHARED,
         **operating.SCHEMAS,
         "BatchEntry": tasks.entries(specs),

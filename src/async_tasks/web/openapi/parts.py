@@ -25,8 +25,9 @@ _SINCE: Final[Schema] = {"anyOf": [TIME, {"type": "integer", "minimum": -(10**15
 
 #: By the name that operations use.
 PARAMETERS: Final[Mapping[str, Schema]] = {
-    "id": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of the record."},
+    "id": {"name": "id", "in": "path", "required": True, "schema": TEXT, "description": "Of what the path names."},
     "part": {"name": "name", "in": "path", "required": True, "schema": TEXT, "description": "Of what is meant."},
+    "preview": _query("preview", {"type": "boolean"}, "Only say what it would meet.", allowEmptyValue=True),
     "delay": _query("delay", DELAY, "Seconds before which it is not to run."),
     "eta": _query("eta", TIME, "The same as a moment, within ten years; not together with `delay`."),
     "expires": _query("expires", EXPIRES, "Seconds, or a moment, after which it is not to start any more."),
@@ -113,6 +114,8 @@ LINKS: Final[Mapping[str, Schema]] = {
     "tasks": _link("list_tasks", batch_id="$response.body#/id"),
     "end": _link("end_batch", id="$response.body#/id"),
     "results": _link("get_results", id="$response.body#/id"),
+    "action": _link("get_action", id="$response.body#/id"),
+    "stop": _link("stop_action", id="$response.body#/id"),
     "next": _link("list_tasks", cursor="$response.body#/next_cursor"),
 }
 OF_RECORD: Final = ("record", "cancel", "replay", "events")
