@@ -11,7 +11,7 @@ from typing import Final
 
 from async_tasks.engine import App
 from async_tasks.errors import InvalidOption, UnknownRecord
-from async_tasks.ledger import Change, Page, Record, State
+from async_tasks.ledger import Change, Log, Page, Record, State
 
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
@@ -36,6 +36,19 @@ def get(app: App, task_id: str) -> Record:
 def get_many(app: App, ids: Sequence[str]) -> dict[str, Record]:
     """The records of those ids that have one, by id."""
     return app.ledger.get_many(ids)
+
+
+def log(app: App, task_id: str) -> Log:
+    """What a task has logged, as far as it is kept.
+
+    Raises:
+        UnknownRecord: if there is no record of that id.
+        StoreUnavailable: if the ledger did not answer in time.
+    """
+    found = app.ledger.read_log(task_id)
+    if not found.lines:  # which is no answer for an id that never was
+        get(app, task_id)
+    return found
 
 
 def wait(app: App, task_id: str, timeout: float) -> Record:

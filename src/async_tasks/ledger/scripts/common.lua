@@ -4,7 +4,7 @@
 --
 --   task:<id>         the record, MessagePack
 --   msg:<id>          the exact message, while the record is unfinished
---   idx:all, idx:state:<state>, idx:name:<name>, idx:by:<submitter>, idx:batch:<batch>
+--   idx:all, idx:state:<state>, idx:name:<name>, idx:by:<submitter>, idx:batch:<batch>, idx:root:<id>, idx:group:<group>
 --                     ids by time of submission
 --   idem:<key>        id that was submitted with this idempotency key, as long as its record lives
 --   due               ids that somebody must publish, by when
@@ -16,6 +16,7 @@
 --   finished          ids by time of finish, for the trimmer
 --   dead              messages that belong to no record and that nobody will run
 --   effects:<id>      what a task has done to the world, by its keys
+--   log:<id>          what a task has logged, its last lines
 --   uniq:<key>        id of the unique task that stands for all that are equal to it
 --   schedules         names of scheduled tasks, by when they are due; schedules:text, their words
 --   members:<id>      ids of the parts of the chord whose body this is
@@ -74,6 +75,9 @@ local function indexes(r)
   local names = { 'all', 'name:' .. r.name }
   if r.submitted_by then names[#names + 1] = 'by:' .. r.submitted_by end
   if r.batch_id then names[#names + 1] = 'batch:' .. r.batch_id end
+  -- Only those that have relatives: a task of its own pays nothing for it.
+  if r.root_id and r.root_id ~= r.id then names[#names + 1] = 'root:' .. r.root_id end
+  if r.group_id then names[#names + 1] = 'group:' .. r.group_id end
   return names
 end
 

@@ -12,7 +12,7 @@ for _, id in ipairs(ids) do
   if r and is_final(r) then
     for _, name in ipairs(indexes(r)) do redis.call('ZREM', P .. 'idx:' .. name, id) end
     redis.call('ZREM', P .. 'idx:state:' .. r.state, id)
-    redis.call('DEL', P .. 'task:' .. id, P .. 'effects:' .. id)
+    redis.call('DEL', P .. 'task:' .. id, P .. 'effects:' .. id, P .. 'log:' .. id)
     release_unique(r)
     if r.idempotency_key and redis.call('GET', P .. 'idem:' .. r.idempotency_key) == id then
       redis.call('DEL', P .. 'idem:' .. r.idempotency_key)
