@@ -16,6 +16,9 @@ from async_tasks.ledger import Change, Log, Page, Record, State
 #: Seconds that a page may spend on looking for what the filters leave; then it ends early, with a cursor.
 BUDGET: Final = 0.5
 
+#: Relatives of a task that are looked up by each of their indexes.
+RELATIVES: Final = 20
+
 #: The ledger's index of each field of a record that has one.
 INDEXES: Final = {"state": "state", "name": "name", "submitted_by": "by", "batch_id": "batch"}
 
@@ -36,6 +39,26 @@ def get(app: App, task_id: str) -> Record:
 def get_many(app: App, ids: Sequence[str]) -> dict[str, Record]:
     """The records of those ids that have one, by id."""
     return app.ledger.get_many(ids)
+
+
+def relatives(app: App, record: Record, named: Sequence[str]) -> tuple[dict[str, Record], bool]:
+    """What belongs to the same work as a record: its canvas, what started it and what it started.
+
+    Args:
+        app: the engine's application.
+        record: whose relatives are meant.
+        named: ids of others that are looked up with them.
+
+    Returns:
+        Records by id, of the indexes the newest; and whether there are more.
+    """
+    root = record.root_id or record.id
+    ids, more = [*named, root], False
+    for index in (f"root:{root}", f"group:{record.group_id}"):
+        entries = app.ledger.newest(index, since=None, until=None, before=None, count=RELATIVES + 1)
+        ids += [task_id for _, task_id in entries[:RELATIVES]]
+        more = more or len(entries) > RELATIVES
+    return get_many(app, [each for each in dict.fromkeys(ids) if each != record.id]), more
 
 
 def log(app: App, task_id: str) -> Log:

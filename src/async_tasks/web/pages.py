@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -34,7 +35,9 @@ from async_tasks.errors import (
 from async_tasks.ledger.record import Record
 from async_tasks.submission import cancel, replay, submit
 from async_tasks.web import auth, forms, mine, updates
+from async_tasks.web.family import family
 from async_tasks.web.problems import KINDS, describe
+from async_tasks.web.timeline import draw
 
 if TYPE_CHECKING:
     from async_tasks.engine import App
@@ -129,8 +132,16 @@ def submit_form(name: str) -> BaseResponse:
 def show(task_id: str) -> str:
     """One task: its state, arguments, timeline, and result or error."""
     mine.look()  # first, so that what changes while the page is made is told afterwards
-    record = queries.get(_app(), task_id)
-    return render_template("task.html", **updates.task_context(record, auth.visitor()), once=_new_once())
+    app = _app()
+    record = queries.get(app, task_id)
+    return render_template(
+        "task.html",
+        **updates.task_context(record, auth.visitor()),
+        **details(app, record),
+        kin=family(app, record),
+        batch_pages=any(rule.rule.startswith("/batches/<") for rule in current_app.url_map.iter_rules()),
+        once=_new_once(),
+    )
 
 
 @bp.post("/tasks/<name:task_id>/cancel")
@@ -179,6 +190,11 @@ def problem(slug: str) -> str:
     if slug not in KINDS:
         raise NotFound
     return render_template("problem.html", slug=slug, kind=KINDS[slug])
+
+
+def details(app: App, record: Record) -> dict[str, Any]:
+    """What the page of a task shows beyond its record."""
+    return {"drawing": draw(record, round(time.time() * 1000)), "log": queries.log(app, record.id)}
 
 
 def _page(form: Form | None, status: int = 200) -> Response:
