@@ -8,7 +8,22 @@ from flask import Flask
 
 from async_tasks import engine as engines
 from async_tasks.settings import Settings, get_settings
-from async_tasks.web import api, assets, auth, batches, docs, health, outbox, pages, problems, security, site, words
+from async_tasks.web import (
+    api,
+    assets,
+    auth,
+    batches,
+    docs,
+    health,
+    outbox,
+    pages,
+    problems,
+    security,
+    sharing,
+    site,
+    task_page,
+    words,
+)
 from async_tasks.web.live import Hub
 from async_tasks.web.routing import AnyText, KeepEncodedSlashes
 
@@ -54,6 +69,6 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
     auth.install(app, settings)
     assets.install(app)
     site.install(app, settings)
-    for bp in (api.bp, batches.bp, docs.bp, health.bp, outbox.bp, pages.bp):
+    for bp in (api.bp, batches.bp, docs.bp, health.bp, outbox.bp, pages.bp, sharing.bp, task_page.bp):
         app.register_blueprint(bp)
     return app

@@ -105,6 +105,11 @@ def form_link(record: Record) -> str:
     return f"/forms/{quote(record.name, safe='')}?from={quote(record.id, safe='')}"
 
 
+def like_link(record: Record) -> str:
+    """The same, for a submission that has nothing else to do with it."""
+    return f"/forms/{quote(record.name, safe='')}?like={quote(record.id, safe='')}"
+
+
 def waited(record: Record) -> int | None:
     """Milliseconds from when it was submitted, or became due, to its first start."""
     ready = record.submitted_at
@@ -163,6 +168,7 @@ FILTERS: Final = {
     "count": count,
     "page_link": page_link,
     "form_link": form_link,
+    "like_link": like_link,
     "waited": waited,
     "ran": ran,
     "waits_for": waits_for,
