@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from celery import chain, chord, group
@@ -12,6 +12,7 @@ from async_tasks import submission
 from async_tasks.engine import App
 from async_tasks.ledger.record import State
 from async_tasks.web.family import family
+from tests.integration.conftest import outlive_results
 from tests.support import tasks
 
 
@@ -22,11 +23,12 @@ def flask(make: Callable[..., Flask]) -> Flask:
 
 
 @pytest.fixture
-def app(flask: Flask) -> App:
+def app(flask: Flask) -> Iterator[App]:
     """Its engine."""
     app: App = flask.extensions["async_tasks"]
     app.set_current()
-    return app
+    yield app
+    outlive_results(app)
 
 
 def told(app: App, task_id: str) -> list[tuple[str, str]]:

@@ -51,7 +51,7 @@ def test_a_task_that_waits_and_runs() -> None:
     done = record("SUCCESS", (0, "submitted"), (25, "started", run(1)), (100, "succeeded"))
     assert told(done) == [("Attempt 1", "w", [("waiting", "", "0", "25"), ("running", "succeeded", "25", "75")])]
     drawing = draw(done, 5000)
-    assert drawing.ticks == [("0.000%", "0"), ("50.000%", "50 ms"), ("100.000%", "100 ms")]
+    assert drawing.ticks == [("0.000%", "0", "start"), ("50.000%", "50 ms", "middle"), ("100.000%", "100 ms", "end")]
     assert drawing.words == "Attempt 1: waited 25 ms, ran 75 ms; 100 ms in all"
 
 
@@ -112,7 +112,7 @@ def test_what_is_planned_is_said_so() -> None:
     later = draw(record("SCHEDULED", (0, "submitted"), due_at=1000 + 86_400_000), 2000)
     assert later.rows[0].spans[0].planned
     assert later.rows[0].spans[0].words == "Is to wait 1 d 0 h"
-    assert [words for _, words in later.ticks] == ["0", "6 h", "12 h", "18 h", "1 d"]
+    assert [tick.words for tick in later.ticks] == ["0", "6 h", "12 h", "18 h", "1 d"]
 
 
 def test_of_many_attempts_the_first_and_the_last_are_drawn() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from async_tasks.ledger.record import Record, State
 from async_tasks.web.words import DAY, HOUR, MINUTE, SECOND, duration
@@ -53,6 +53,8 @@ FIRST, LAST = 3, 9
 
 #: Lines of the scale at most, besides the one at 0; a phone has room for their words.
 TICKS: Final = 4
+#: The part of the scale after which words would not find room in the middle of their line.
+EDGE: Final = 0.9
 _ONES: Final = (1, 2, 5)
 STEPS: Final = (
     *(ones * tens for tens in (1, 10, 100) for ones in _ONES),
@@ -84,12 +86,20 @@ class Row:
     spans: Sequence[Span]
 
 
+class Tick(NamedTuple):
+    """A line of the scale; its words stay within the drawing."""
+
+    place: str  # percent
+    words: str
+    anchor: Literal["start", "middle", "end"]
+
+
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """The whole of it."""
 
     rows: Sequence[Row]
-    ticks: Sequence[tuple[str, str]]  # places, percent, and their words
+    ticks: Sequence[Tick]
     left_out: int  # rows between the first and the last
     words: str
 
@@ -194,10 +204,12 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.3f}%"
 
 
-def _ticks(length: int) -> Iterator[tuple[str, str]]:
+def _ticks(length: int) -> Iterator[Tick]:
     step = next((step for step in STEPS if length / step <= TICKS), STEPS[-1])
     for at in range(0, length + 1, step):
-        yield _percent(at, length), _in_short(at)
+        yield Tick(
+            _percent(at, length), _in_short(at), "middle" if 0 < at < EDGE * length else "end" if at else "start"
+        )
 
 
 def _in_short(ms: int) -> str:
