@@ -64,7 +64,7 @@ def replay_form(task_id: str) -> BaseResponse:
         return redirect(address(".show", task_id=task_id), 303)
     except InvalidArguments as exc:
         flash("The task has changed: these arguments do not fit it any more. Correct them, and submit it.")
-        return redirect(f"{address('.show_form', name=exc.name)}?{urlencode({'from': task_id})}", 303)
+        return redirect(f"{address('pages.show_form', name=exc.name)}?{urlencode({'from': task_id})}", 303)
     flash(record.id, "submitted")
     return redirect(address(".show", task_id=record.id), 303)
 
