@@ -44,7 +44,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     (
         "lists",
         {
-            "tags": ["'", '"', "a,b", "= @"], "numbers": [], "sizes": ["small", "large"], "grid": [[1], [], [2, 3]],
+            "tags": ["'", '"', "a,b", "= @"], "numbers": [], "sizes": ["large"], "grid": [[1], [], [2, 3]],
             "span": [1, 2], "corner": [5, VISIBLE], "ages": {NASTY: 5, "a=b": 6}, "days": ["2027-01-31"],
         },
     ),
