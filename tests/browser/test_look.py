@@ -41,6 +41,7 @@ def every_page(page: Page) -> dict[str, str]:
         "tree": submit_aside(page, "echo", value='{"a": {"b": [1, null, true, "x"]}, "long": "' + "x" * 300 + '"}'),
         "nothing": submit_aside(page, "echo", value="null"),
         "retry": submit_aside(page, "retry_by_hand", countdown="600"),
+        "logged": submit_aside(page, "talk", lines="3"),
     }
     cancelled = page.context.request.post("/api/v1/tasks/add?delay=600", data={"a": 1, "b": 2}).json()
     page.context.request.delete(cancelled["links"]["self"])
@@ -49,6 +50,8 @@ def every_page(page: Page) -> dict[str, str]:
         "list": "/",
         **addresses,
         "form": "/forms/send_email",
+        "found": "/forms/send_email?find=text",
+        "like": f"/forms/reverse_text?like={made['text']}",
         "again": f"/forms/reverse_text?from={made['text']}",
         "cancelled": cancelled["links"]["page"],
         "error": "/nothing",

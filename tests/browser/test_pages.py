@@ -62,7 +62,7 @@ def test_a_task_is_chosen_by_name_in_the_catalog(visit: Visit) -> None:
     catalog = page.get_by_role("navigation", name="Tasks")
     page.get_by_label("Find a task").fill("send parcel")
     expect(catalog.get_by_role("listitem")).to_have_count(0)
-    expect(page.get_by_text("No task is called that.")).to_be_visible()
+    expect(page.get_by_text("No task has these words in its title, its name or its help.")).to_be_visible()
     page.get_by_label("Find a task").fill("EMAIL")
     expect(catalog.get_by_role("listitem")).to_have_count(1)
     page.get_by_label("Find a task").press("Enter")

@@ -145,9 +145,10 @@ def test_a_task_runs_again_and_the_two_lead_to_each_other(visit: Visit) -> None:
     expect(outcome(page)).to_contain_text("niaga")
     repeated = page.locator("#task-id").inner_text()
     assert repeated != task_id
-    page.locator(".facts").get_by_role("link", name=task_id).click()
+    expect(page.locator("#family")).to_contain_text("Repeats")
+    page.locator("#family").get_by_role("link", name=task_id).click()
     expect(page.locator("#task-id")).to_have_text(task_id)
-    expect(page.locator(".facts").get_by_role("link")).to_have_text([repeated])
+    expect(page.locator("#family").get_by_role("link")).to_have_text([repeated])
     expect(page.locator(".timeline")).to_contain_text("Replayed")
     picture(page, "task-replayed", full_page=True)
 
@@ -158,7 +159,7 @@ def test_a_task_runs_again_and_the_two_lead_to_each_other(visit: Visit) -> None:
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(page.locator(".entry").first).to_contain_text("detide")
     page.goto(f"/tasks/{task_id}")
-    expect(page.locator(".facts").get_by_role("link")).to_have_count(2)
+    expect(page.locator("#family").get_by_role("link")).to_have_count(2)
 
 
 def test_a_page_of_a_running_task_shows_a_replay_made_elsewhere(visit: Visit) -> None:
@@ -166,7 +167,8 @@ def test_a_page_of_a_running_task_shows_a_replay_made_elsewhere(visit: Visit) ->
     task_id = shown(page, "echo", value="1")
     expect(page.locator(".title")).to_contain_text("Success")
     again = page.context.request.post(f"/api/v1/tasks/{task_id}/replay").json()
-    expect(page.locator(".facts").get_by_role("link", name=again["id"])).to_be_visible()
+    expect(page.locator("#family").get_by_role("link", name=again["id"])).to_be_visible()
+    expect(page.locator("#family")).to_contain_text("Success")
 
 
 def test_the_id_and_the_result_are_copied(visit: Visit) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import structlog
 from celery import chain as make_chain
 from celery import group as make_group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
@@ -218,3 +221,23 @@ def slowly(value: Any, seconds: float) -> Any:
     """Return what was given, after a while."""
     time.sleep(seconds)
     return value
+
+
+@task
+def talk(lines: int, text: str = "line", pause: float = 0) -> int:
+    """Say things, in every way there is."""
+    logging.getLogger("tests.talk").info("%s of %d", text, lines)
+    structlog.get_logger("tests.talk").warning("structured", number=lines, what=text)
+    print(f"printed {text}")
+    logging.getLogger("tests.talk").debug("not at this level")
+    thread = threading.Thread(target=logging.getLogger("tests.thread").error, args=("from a thread",))
+    thread.start()
+    thread.join()
+    try:
+        int("told in full")
+    except ValueError:
+        logging.getLogger("tests.talk").exception("caught")
+    for number in range(lines):
+        logging.getLogger("tests.talk").info("%s %d", text, number)
+        time.sleep(pause)
+    return lines

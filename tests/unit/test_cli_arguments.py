@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from async_tasks import catalog, task
-from async_tasks.ops.arguments import choices, parse_arguments, takes_text
+from async_tasks.catalog.branches import takes_text
+from async_tasks.ops.arguments import choices, parse_arguments
 
 
 class Size(StrEnum):

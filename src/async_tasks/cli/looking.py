@@ -135,7 +135,8 @@ def _nothing(filters: Mapping[str, Any]) -> str:
 
 
 def _kind(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    from async_tasks.ops.arguments import choices, takes_text
+    from async_tasks.catalog.branches import takes_text
+    from async_tasks.ops.arguments import choices
 
     if found := choices(part, schema):
         return "|".join(found)

@@ -20,6 +20,7 @@ from async_tasks import catalog
 from async_tasks.engine.leases import renewed
 from async_tasks.engine.recording import named_arguments
 from async_tasks.engine.reporting import ClaimLost, TaskCancelled, reporting
+from async_tasks.engine.task_logs import capturing
 from async_tasks.engine.worker import NotYet
 from async_tasks.errors import InvalidArguments, ResultRefused, TaskCrashed, UnknownTask
 from async_tasks.ledger import MESSAGE_KEY, Draft, Envelope, Record, State, fingerprint
@@ -61,7 +62,8 @@ class Task(celery.Task):
             return _call(self, self.spec, args, kwargs)
         record = _claim(self.app, request, args, kwargs)
         bind_contextvars(attempt=record.attempts)
-        with renewed(self.app, request.id), reporting(self.app, request):
+        logs = capturing(self.app, request.id, record.attempts)
+        with renewed(self.app, request.id), reporting(self.app, request), logs:
             return _run(self, self.spec, args, kwargs)
 
 

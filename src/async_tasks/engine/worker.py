@@ -23,6 +23,7 @@ from celery.exceptions import Ignore, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
 
+from async_tasks.engine import task_logs
 from async_tasks.engine.leases import RENEWALS_PER_LEASE
 from async_tasks.engine.shutdown import HANDED_BACK
 from async_tasks.errors import StoreUnavailable
@@ -239,6 +240,7 @@ def install_steps(app: App) -> None:
     # Connected, this keeps Celery from setting logging up in its own way.
     signals.setup_logging.connect(_set_up_logging, weak=False, dispatch_uid="async_tasks.logging")
     signals.worker_process_init.connect(_on_pool_process_start, weak=False, dispatch_uid="async_tasks.pool")
+    task_logs.install()
 
 
 def _set_up_logging(loglevel: int | None = None, **_: Any) -> None:

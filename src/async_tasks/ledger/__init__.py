@@ -3,6 +3,7 @@
 from async_tasks.ledger.batches import Answer, BatchRecord, Head
 from async_tasks.ledger.connection import StoreConnection
 from async_tasks.ledger.controls import Command, Controls, Limited, Timetable, Waiting
+from async_tasks.ledger.loglines import LOG_LETTERS, LOG_LINES, Log, LogLine, NewLine
 from async_tasks.ledger.message import MESSAGE_KEY, Draft, Envelope, Kind, Push, Sending
 from async_tasks.ledger.record import (
     FINAL,
@@ -24,6 +25,8 @@ from async_tasks.ledger.workers import BEAT, LOST_AFTER, Sign, Worker, Workers
 __all__ = [
     "BEAT",
     "FINAL",
+    "LOG_LETTERS",
+    "LOG_LINES",
     "LOST_AFTER",
     "MESSAGE_KEY",
     "MOVES",
@@ -43,6 +46,9 @@ __all__ = [
     "Kind",
     "Ledger",
     "Limited",
+    "Log",
+    "LogLine",
+    "NewLine",
     "Page",
     "Progress",
     "Push",

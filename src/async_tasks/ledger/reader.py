@@ -11,6 +11,7 @@ import msgpack
 from async_tasks.errors import StoreUnavailable
 from async_tasks.ledger.batches import Batches
 from async_tasks.ledger.connection import PREFIX, TRANSIENT, StoreConnection
+from async_tasks.ledger.loglines import Log, LogLine
 from async_tasks.ledger.measured import Measured
 from async_tasks.ledger.record import Change, Record, State
 from async_tasks.ledger.segment import SEGMENT, Segment
@@ -57,6 +58,11 @@ class Reader:
         """Whether somebody has asked for the end of that task."""
         found = self.get(task_id)
         return found is not None and found.cancel_requested
+
+    def read_log(self, task_id: str) -> Log:
+        """What a task has logged, as far as it is kept."""
+        raws: Any = self.connection.call(lambda: self.client.lrange(f"{PREFIX}log:{task_id}", 0, -1))
+        return Log([LogLine.unpack(raw) for raw in raws])
 
     def find(
         self,

@@ -124,6 +124,8 @@ class Record:
     timeline: tuple[TimelineEntry, ...]
     children: Any  # Celery's result tuples of the tasks that this one started
     exception: Any  # Celery's stored form of the exception, for AsyncResult
+    followers: tuple[str, ...]  # ids of the rest of its chain
+    bodies: tuple[str, ...]  # ids of the bodies of chords that it is a part of
 
     @property
     def finished(self) -> bool:
@@ -162,6 +164,8 @@ class Record:
             timeline=tuple(doc["timeline"]),
             children=_loads(doc.get("children")),
             exception=_loads(doc.get("exception")),
+            followers=tuple(doc.get("followers") or ()),
+            bodies=tuple(doc.get("bodies") or ()),
         )
 
     def public(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, cast
 from async_tasks.errors import AlreadyFinished, UnknownRecord
 from async_tasks.ledger.connection import PREFIX
 from async_tasks.ledger.controls import Controls
+from async_tasks.ledger.loglines import LOG_BYTES, LOG_LINES, NewLine, pack_lines
 from async_tasks.ledger.message import Draft, Envelope, Push, Sending, dumps, ms, pack
 from async_tasks.ledger.reader import Reader
 from async_tasks.ledger.reader import record as _record
@@ -208,6 +209,10 @@ class Ledger(Reader):
     def keep_effect(self, task_id: str, key: str, value: Any) -> None:
         """Remember that a task has done that."""
         self.connection.script("keep_effect", task_id, key, json.dumps(value))
+
+    def log(self, task_id: str, attempt: int, lines: Sequence[NewLine]) -> None:
+        """Keep what a run of a task has logged; again with the same lines changes nothing."""
+        self.connection.script("log", task_id, attempt, LOG_LINES, LOG_BYTES, pack_lines(lines))
 
     def renew(self, owner: str, lease: float, ids: Iterable[str]) -> list[str]:
         """Say that these still run; the answer is those that have been asked to stop."""

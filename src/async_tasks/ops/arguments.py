@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from async_tasks.catalog import TaskSpec
+from async_tasks.catalog.branches import branches, takes_text
 from async_tasks.errors import InvalidOption
 
 Schema = Mapping[str, Any]
@@ -40,21 +41,10 @@ def parse_arguments(spec: TaskSpec, pairs: Sequence[str], document: str | None) 
     return values
 
 
-def takes_text(schema: Schema, whole: Schema) -> bool:
-    """Whether a value of this schema is text, or nothing: what is typed is then the value as it stands.
-
-    Args:
-        schema: of one value.
-        whole: the schema that it is part of, with the definitions that it refers to.
-    """
-    types = {kind for option in _options(schema, whole) for kind in _types(option)} - {"null"}
-    return types == {"string"}
-
-
 def choices(schema: Schema, whole: Schema) -> list[str]:
     """The values that can be typed, where there are only so many: those of enumerations and switches."""
     found = []
-    for option in _options(schema, whole):
+    for option in branches(schema, whole):
         if "enum" in option or "const" in option:
             found += option.get("enum", [option.get("const")])
         elif option.get("type") == "boolean":
@@ -107,26 +97,6 @@ def _split(pair: str) -> tuple[str, str]:
     if not separator:
         raise InvalidOption(pair, "must be key=value, or key@path for the text of a file")
     return key, raw
-
-
-def _options(schema: Schema, whole: Schema) -> list[Schema]:
-    """What a value may be: the branches of unions, references resolved."""
-    if "$ref" in schema:
-        target = whole.get("$defs", {}).get(schema["$ref"].rpartition("/")[2], {})
-        return _options(target, whole)
-    for union in ("anyOf", "oneOf"):
-        if union in schema:
-            return [option for part in schema[union] for option in _options(part, whole)]
-    return [schema]
-
-
-def _types(schema: Schema) -> set[str | None]:
-    if "type" in schema:
-        return {schema["type"]}
-    if "enum" in schema or "const" in schema:
-        values = schema.get("enum", [schema.get("const")])
-        return {"string" if isinstance(value, str) else None for value in values}
-    return {None}
 
 
 def _json_or_text(raw: str) -> Any:

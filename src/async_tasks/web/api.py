@@ -98,6 +98,14 @@ def watch_task(task_id: str) -> Response:
     return streams.of_task(task_id, _last_event_id())
 
 
+@bp.get("/tasks/<name:task_id>/logs")
+def show_log(task_id: str) -> BaseResponse:
+    """What a task has logged, its last lines."""
+    inputs.parameters()
+    found = queries.log(_app(), task_id)
+    return tagged(jsonify({"lines": [line.public() for line in found.lines], "left_out": found.left_out}))
+
+
 @bp.get("/events")
 def watch_all() -> Response:
     """The changes of all tasks, as server-sent events."""

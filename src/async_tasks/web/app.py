@@ -28,8 +28,10 @@ from async_tasks.web import (
     queues,
     schedules,
     security,
+    sharing,
     site,
     stats,
+    task_page,
     uploads,
     words,
     workers,
@@ -61,7 +63,9 @@ SERVED: Final[tuple[Any, ...]] = (
     pages,
     queues,
     schedules,
+    sharing,
     stats,
+    task_page,
     uploads,
     workers,
 )
@@ -104,4 +108,5 @@ def create_app(settings: Settings | None = None, engine: App | None = None) -> F
     site.install(app, settings)
     for module in SERVED:
         app.register_blueprint(module.bp)
+    app.register_blueprint(actions.api)
     return app

@@ -22,7 +22,9 @@ from async_tasks.web.security import UNSAFE, require_own_origin
 
 bp = Blueprint("auth", __name__)
 
-OPEN: Final = frozenset({"static", "assets.show", "health.live", "health.ready", "auth.login", "auth.enter"})
+OPEN: Final = frozenset(
+    {"static", "assets.show", "health.live", "health.ready", "auth.login", "auth.enter", "sharing.show"}
+)
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="async-tasks"'}
 
 

@@ -1,4 +1,4 @@
-"""The pages: the catalog with a task's form and the visitor's tasks, and one task.
+"""The page with the catalog, a task's form and the visitor's tasks; for the page of one task see ``task_page.py``.
 
 Everything works without JavaScript: post, redirect, reload. With it, ``static/live.js`` puts what it is told in the
 place of what stood there; it is the same HTML from the same templates (see ``updates.py``).
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, flash, make_response, redirect, render_template, request, session
 from flask import url_for as address
@@ -23,7 +21,6 @@ from werkzeug.wrappers import Response as BaseResponse
 from async_tasks import catalog, queries
 from async_tasks.catalog import TaskSpec
 from async_tasks.errors import (
-    AlreadyFinished,
     InvalidArguments,
     NotFinished,
     PayloadTooLarge,
@@ -32,9 +29,13 @@ from async_tasks.errors import (
     UnknownRecord,
 )
 from async_tasks.ledger.record import Record
-from async_tasks.submission import cancel, replay, submit
+from async_tasks.submission import replay, submit
 from async_tasks.web import auth, forms, mine, updates
+from async_tasks.web.once import key, new_once, sent_once
 from async_tasks.web.problems import KINDS, describe
+from async_tasks.web.recent import recent
+from async_tasks.web.snippets import Snippets, snippets
+from async_tasks.web.words import in_one_line
 
 if TYPE_CHECKING:
     from async_tasks.engine import App
@@ -43,9 +44,6 @@ bp = Blueprint("pages", __name__)
 
 #: What a form can show beside itself; anything else is a page of its own.
 SHOWN_IN_FORM: Final = (PayloadTooLarge, Undeliverable, StoreUnavailable)
-
-#: Letters of a form's one-time value that are taken.
-ONCE: Final = 32
 
 
 class Form(NamedTuple):
@@ -57,6 +55,7 @@ class Form(NamedTuple):
     messages: Mapping[str, Sequence[str]]  # what is wrong, by field
     once: str  # told apart by it: a form that is sent twice, and two forms
     origin: str = ""  # the id of the task that is run again
+    code_open: bool = False  # whether the code that submits it is unfolded
 
     def shown(self) -> list[forms.Shown]:
         """The fields with what stands in them."""
@@ -91,15 +90,17 @@ def index() -> Response:
 
 @bp.get("/forms/<name:name>")
 def show_form(name: str) -> Response:
-    """The form of one task; with ``from``, filled with what an earlier one was given."""
+    """The form of one task, filled with what an earlier one was given: ``from`` runs that again, ``like`` does not."""
     spec = catalog.get(name)
     origin = request.args.get("from", "")
-    if not origin:
+    earlier = origin or request.args.get("like", "")
+    if not earlier:
         return _page(_empty(spec))
-    record = queries.get(_app(), origin)
+    record = queries.get(_app(), earlier)
     arguments = record.args if record.name == name and isinstance(record.args, dict) else {}
     fields = form_fields(spec)
-    return _page(Form(spec, fields, forms.filled(fields, arguments), {}, _new_once(), origin))
+    form = Form(spec, fields, forms.filled(fields, arguments), {}, new_once(), origin)
+    return _page(form._replace(messages=_misfits(form, arguments)) if arguments else form)
 
 
 @bp.post("/forms/<name:name>")
@@ -107,16 +108,18 @@ def submit_form(name: str) -> BaseResponse:
     """Submit a form: back to the page, or the form again with what is wrong at each field."""
     spec = catalog.get(name)
     fields = form_fields(spec)
-    form = Form(spec, fields, request.form, {}, _sent_once(), request.form.get("_from", ""))
+    form = Form(spec, fields, request.form, {}, sent_once(), request.form.get("_from", ""))
     if (changed := forms.changed(fields, request.form)) is not None:  # a row more or less: nothing is submitted
         return _page(form._replace(typed=changed))
+    if "_show" in request.form:
+        return _page(form._replace(code_open=True))
     try:
         record = _submitted(form, _typed_arguments(spec))
     except InvalidArguments as exc:
         return _page(form._replace(messages=forms.by_field(fields, exc.problems, request.form)), 422)
     except SHOWN_IN_FORM as exc:
         if isinstance(exc, Undeliverable):  # it has its record, and trying again is another submission
-            form = form._replace(once=_new_once())
+            form = form._replace(once=new_once())
         problem, _ = describe(exc)
         words = f"{problem['title']}. {problem['detail']} What you typed is kept."
         return _page(form._replace(messages={"": [words]}), problem["status"])
@@ -125,40 +128,12 @@ def submit_form(name: str) -> BaseResponse:
     return redirect(address(".show_form", name=name, _anchor="mine"), 303)
 
 
-@bp.get("/tasks/<name:task_id>")
-def show(task_id: str) -> str:
-    """One task: its state, arguments, timeline, and result or error."""
-    mine.look()  # first, so that what changes while the page is made is told afterwards
-    record = queries.get(_app(), task_id)
-    return render_template("task.html", **updates.task_context(record, auth.visitor()), once=_new_once())
-
-
-@bp.post("/tasks/<name:task_id>/cancel")
-def cancel_form(task_id: str) -> BaseResponse:
-    """Cancel a task: back to its page."""
-    try:
-        record = cancel(_app(), task_id)
-    except AlreadyFinished as exc:
-        flash(str(exc))
-    else:
-        if record.finished:
-            flash("Cancelled: it will not start.")
-    return redirect(address(".show", task_id=task_id), 303)
-
-
-@bp.post("/tasks/<name:task_id>/replay")
-def replay_form(task_id: str) -> BaseResponse:
-    """Run a finished task again with the same arguments: to the page of the new one."""
-    try:
-        record = replay(_app(), task_id, submitted_by=auth.visitor(), idempotency_key=_key(f"again:{task_id}"))
-    except NotFinished as exc:
-        flash(str(exc))
-        return redirect(address(".show", task_id=task_id), 303)
-    except InvalidArguments as exc:
-        flash("The task has changed: these arguments do not fit it any more. Correct them, and submit it.")
-        return redirect(f"{address('.show_form', name=exc.name)}?{urlencode({'from': task_id})}", 303)
-    flash(record.id, "submitted")
-    return redirect(address(".show", task_id=record.id), 303)
+@bp.post("/snippets/<name:name>")
+def show_snippets(name: str) -> str:
+    """What is typed into a form, as programs would submit it; as a part of its page."""
+    spec = catalog.get(name)
+    form = Form(spec, form_fields(spec), request.form, {}, "")
+    return render_template("_snippets.html", code=_code(form))
 
 
 @bp.get("/live")
@@ -185,21 +160,71 @@ def _page(form: Form | None, status: int = 200) -> Response:
     """The page with the catalog, one form and the visitor's tasks."""
     found = mine.look()
     tasks = found.tasks if found else None
-    page = render_template("index.html", specs=catalog.specs(), form=form, tasks=tasks)
+    words = request.args.get("find", "")
+    page = render_template(
+        "index.html",
+        specs=[(spec, searched := _searched(spec), _is_found(searched, words)) for spec in catalog.specs()],
+        find=words,
+        form=form,
+        tasks=tasks,
+        code=_code(form) if form else None,
+        recent=recent(_app(), form.spec, found.tasks, auth.visitor()) if form and found else [],
+    )
     response = make_response(page, status if found else max(status, 503))
     mine.mark_seen(response, found)
     return response
 
 
+def _searched(spec: TaskSpec) -> str:
+    """The words under which a task is found: of its title, its name and its help."""
+    return " ".join(dict.fromkeys(f"{spec.title} {spec.name} {spec.help}".casefold().split()))
+
+
+def _is_found(searched: str, words: str) -> bool:
+    return all(word in searched for word in words.casefold().split())
+
+
+def _code(form: Form) -> Snippets:
+    """What stands in a form, as a program would submit it; as far as it can be read."""
+    typed = forms.filled(form.fields, {}) if form.typed is None else form.typed
+    arguments, problems = forms.read(form.fields, typed)
+    found = snippets(
+        form.spec,
+        form.fields,
+        arguments,
+        server=request.host_url.rstrip("/"),
+        token=current_app.config["ADMIN_TOKEN"] is not None,
+    )
+    if not problems:
+        with suppress(InvalidArguments):
+            form.spec.validate(arguments)
+            return found
+    return found._replace(notes=["What is typed does not fit the task yet: it would be refused.", *found.notes])
+
+
+def _misfits(form: Form, arguments: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """What of earlier arguments does not fit the task as it is declared today, by field."""
+    known = {entry.key for entry in form.fields}
+    messages: dict[str, Sequence[str]] = {}
+    try:
+        form.spec.validate({name: value for name, value in arguments.items() if name in known})
+    except InvalidArguments as exc:
+        messages.update(forms.by_field(form.fields, exc.problems, form.typed or {}))
+    gone = [
+        f"It takes no “{name}” any more, which was: {in_one_line(arguments[name])}" for name in arguments.keys() - known
+    ]
+    return {**messages, "": [*messages.get("", ()), *sorted(gone)]} if gone else messages
+
+
 def _empty(spec: TaskSpec) -> Form:
-    return Form(spec, form_fields(spec), None, {}, _new_once())
+    return Form(spec, form_fields(spec), None, {}, new_once())
 
 
 def _submitted(form: Form, arguments: Mapping[str, Any]) -> Record:
     digest = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:32]
     given: dict[str, Any] = {
         "submitted_by": auth.visitor(),
-        "idempotency_key": _key(f"{form.spec.name}:{form.origin}:{digest}"),
+        "idempotency_key": key(f"{form.spec.name}:{form.origin}:{digest}"),
     }
     if form.origin:
         with suppress(NotFinished, UnknownRecord):  # then it is just another task
@@ -222,20 +247,6 @@ def _typed_arguments(spec: TaskSpec) -> dict[str, Any]:
     return arguments
 
 
-def _new_once() -> str:
-    return secrets.token_urlsafe(9)
-
-
-def _sent_once() -> str:
-    return request.form.get("_once", "")[:ONCE] or _new_once()
-
-
-def _key(what: str) -> str | None:
-    """The idempotency key of a form: a double click, or a reload of what was posted, submits once."""
-    visitor = auth.visitor()
-    return f"form:{visitor}:{_sent_once()}:{what}" if visitor else None
-
-
 def _view() -> updates.View:
     visitor = auth.visitor()
     return updates.View(
@@ -246,7 +257,7 @@ def _view() -> updates.View:
         after=request.headers.get("Last-Event-ID") or request.args.get("after") or None,
         seen=mine.seen_at(),
         # A session that began here could take the place of one that a page has just begun.
-        context={"csrf": auth.csrf_token() if visitor else "", "once": _new_once()},
+        context={"csrf": auth.csrf_token() if visitor else "", "once": new_once()},
     )
 
 

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from async_tasks import errors
+from async_tasks.web.masking import masked
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def describe(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
         "title": kind.title,
         "status": kind.status,
         "detail": detail or kind.advice,
-        "instance": request.path,
+        "instance": masked(request.path),
         "request_id": g.get("request_id"),
     }
     match error:
@@ -183,7 +184,7 @@ def _classify(error: Exception) -> tuple[str, str, dict[str, str]]:
             return error.slug, str(error), error.headers
         case errors.Unavailable():
             # Its words may name hosts: they are for the log.
-            logger.warning("%s %s: %s", request.method, request.path, error)
+            logger.warning("%s %s: %s", request.method, masked(request.path), error)
             return _slug(error), "", {"Retry-After": RETRY_AFTER}
         case errors.AsyncTasksError() if slug := _slug(error):
             return slug, str(error), {}
@@ -194,7 +195,7 @@ def _classify(error: Exception) -> tuple[str, str, dict[str, str]]:
     logger.error(
         "%s %s failed; request id %s",
         request.method,
-        request.path,
+        masked(request.path),
         g.get("request_id"),
         exc_info=error,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from async_tasks.web.media import Media, link, media
 from async_tasks.web.words import in_one_line, readable
 
 LETTERS: Final = 20_000  # of a text
@@ -21,7 +22,7 @@ DEPTH: Final = 20
 OPEN_LEVELS: Final = 2
 OPEN_MEMBERS: Final = 20
 
-Kind = Literal["nothing", "text", "value", "table", "tree"]
+Kind = Literal["nothing", "text", "value", "table", "tree", "media"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Node:
     members: Sequence[Node] = ()
     left_out: int = 0  # members that are not shown
     open: bool = False
+    link: str = ""  # where it leads, of a text that is an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Shown:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Node | None]] = ()  # None: that row has no such member
     numeric: Sequence[bool] = ()  # by column, whether only numbers are in it
+    media: Sequence[Media] = ()
     cut: str = ""  # what is not shown, in words; empty: nothing
 
 
@@ -64,6 +67,8 @@ def shown(value: Any) -> Shown:
     """How a page shows a JSON value."""
     if value is None:
         return Shown("nothing")
+    if found := media(value):
+        return Shown("media", media=found)
     if isinstance(value, str):
         return Shown("text", _letters(value, LETTERS), cut=_cut(len(value), LETTERS, "characters"))
     if not isinstance(value, Mapping | list):
@@ -84,6 +89,9 @@ def preview(value: Any) -> str:
             return "It returned an empty text."
         case [*rows] if _is_table(rows):
             return f"{len(rows):,} row{'' if len(rows) == 1 else 's'}: {in_one_line(rows[0])}"
+    if found := media(value):
+        images = sum(each.kind == "image" for each in found)
+        return in_one_line(value) if not images else f"{images} images" if images > 1 else "An image"
     return in_one_line(value)
 
 
@@ -142,7 +150,7 @@ def _leaf(label: str, value: Any) -> Node:
         case bool():
             return Node(label, "boolean", "true" if value else "false")
         case str():
-            return Node(label, "string", _letters(value, LEAF))
+            return Node(label, "string", _letters(value, LEAF), link=link(value))
     return Node(label, "number", readable(value))
 
 

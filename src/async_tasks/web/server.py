@@ -24,6 +24,7 @@ from async_tasks.errors import ConfigurationError
 from async_tasks.logs import configure_logging
 from async_tasks.settings import Settings
 from async_tasks.web import refusals
+from async_tasks.web.masking import masked
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -136,6 +137,10 @@ class Log(Logger):
         super().__init__(cfg)
         self.error_log.propagate = True
         self.access_log.propagate = True
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Say what failed, without what is a credential in the address that was asked for."""
+        super().exception(msg, *(masked(each) if isinstance(each, str) else each for each in args), **kwargs)
 
 
 class Worker(GeventWorker):

@@ -114,6 +114,11 @@ def form_link(record: Record) -> str:
     return f"/forms/{quote(record.name, safe='')}?from={quote(record.id, safe='')}"
 
 
+def like_link(record: Record) -> str:
+    """The same, for a submission that has nothing else to do with it."""
+    return f"/forms/{quote(record.name, safe='')}?like={quote(record.id, safe='')}"
+
+
 def waited(record: Record) -> int | None:
     """Milliseconds from when it was submitted, or became due, to its first start."""
     ready = record.submitted_at
@@ -192,6 +197,7 @@ FILTERS: Final = {
     "form_link": form_link,
     "size": size,
     "limit_words": limits.words,
+    "like_link": like_link,
     "waited": waited,
     "ran": ran,
     "waits_for": waits_for,

@@ -18,6 +18,7 @@
 --   finished          ids by time of finish, for the trimmer
 --   dead              messages that belong to no record and that nobody will run
 --   effects:<id>      what a task has done to the world, by its keys
+--   log:<id>          what a task has logged, its last lines
 --   uniq:<key>        id of the unique task that stands for all that are equal to it
 --   schedules         names of scheduled tasks, by when they are due; schedules:text, their words
 --   schedules:last    the id that each of them submitted last

@@ -12,7 +12,7 @@ for _, id in ipairs(ids) do
   if r and is_final(r) then
     forget(r)
     segments[segment_of(r.n)] = true
-    redis.call('DEL', P .. 'task:' .. id, P .. 'effects:' .. id)
+    redis.call('DEL', P .. 'task:' .. id, P .. 'effects:' .. id, P .. 'log:' .. id)
     if r.batch_id then forget_in_batch(r) end
     release_unique(r)
     if r.idempotency_key and redis.call('GET', P .. 'idem:' .. r.idempotency_key) == id then

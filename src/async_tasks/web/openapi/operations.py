@@ -148,6 +148,20 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="get",
+        path="/api/v1/tasks/{id}/logs",
+        id="get_task_log",
+        tag="Tasks",
+        summary="What it has logged",
+        description="The last 200 lines at most, and 64 KiB of them, oldest first.",
+        parameters=("id", "If-None-Match"),
+        answers={
+            200: Answer(description="The lines.", schema=reference("Log"), headers=("ETag",)),
+            304: NOT_MODIFIED,
+        },
+        problems=("unknown-record", *_OPTION),
+    ),
+    Operation(
+        method="get",
         path="/api/v1/events",
         id="watch_all",
         tag="Events",

@@ -113,6 +113,21 @@ SHARED: Final[dict[str, Schema]] = {
         {"at": TIME, "event": TEXT, "worker": TEXT, "attempt": {"type": "integer"}, "detail": TEXT},
         optional=("worker", "attempt", "detail"),
     ),
+    "Log": of(
+        {
+            "lines": {"type": "array", "items": reference("LogLine")},
+            "left_out": described({"type": "integer", "minimum": 0}, "Lines that were logged and are not kept."),
+        }
+    ),
+    "LogLine": of(
+        {
+            "at": TIME,
+            "level": described(TEXT, "As `logging` names it, in small letters."),
+            "logger": described(TEXT, "Its name; `print` for what was printed."),
+            "message": TEXT,
+            "attempt": described({"type": "integer", "minimum": 1}, "The run that it is of."),
+        }
+    ),
     "History": of(
         {
             "tasks": {"type": "array", "items": reference("Record")},

@@ -99,20 +99,30 @@ function find(input) {
   const none = list.parentElement.querySelector(".none");
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/);
-    for (const item of list.children) {
-      const text = item.textContent.toLowerCase();
-      item.hidden = !words.every((word) => text.includes(word));
-    }
+    for (const item of list.children) item.hidden = !words.every((word) => item.dataset.words.includes(word));
     none.hidden = [...list.children].some((item) => !item.hidden);
   });
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") list.querySelector("li:not([hidden]) a")?.click();
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // what the form would ask the server has been found
+    list.querySelector("li:not([hidden]) a")?.click();
+  });
+  // As in many places; not while something is typed.
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    const catalog = input.closest("[popover]");
+    if (catalog && !input.checkVisibility()) catalog.showPopover();
+    input.focus();
+    input.select();
   });
 }
 
 function showCurrent(catalog) {
   const list = document.getElementById("tasks");
   const current = list.querySelector("[aria-current]");
+  if (!current) return; // it is not among those that were found
   const show = () => {
     // Within the list alone: the page is not to move.
     list.scrollTop += current.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2;

@@ -56,7 +56,10 @@ function update({ id, name, state, mine, submitted_at, finished_at, entry, task 
     } else running.add(id);
   }
   if (entry && entries) place(id, submitted_at, fragment(entry));
-  if (task) showTask(fragment(task), { told: mine, name });
+  if (task) {
+    showTask(fragment(task), { told: mine, name });
+    refreshSoon();
+  }
 }
 
 function showTask(fresh, { told, name }) {

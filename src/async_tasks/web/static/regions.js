@@ -2,6 +2,7 @@
 //
 // <section id="rows" data-region>      when a task changes;
 // <section id="rows" data-region="5">  and every 5 seconds, for what changes without a word.
+// <section id="logs" data-own>         when the task changes whose page it is; data-own="5" likewise.
 
 import { localize } from "./app.js";
 import { morph } from "./morph.js";
@@ -9,8 +10,8 @@ import { morph } from "./morph.js";
 // ms: the server says at most once in this time that something changed, and what changes in it is seen at its end.
 const GATHER = 500;
 
-const regions = [...document.querySelectorAll("[data-region][id]")];
-export const present = regions.length > 0;
+const regions = [...document.querySelectorAll("[data-region][id], [data-own][id]")];
+export const present = regions.some(({ dataset }) => "region" in dataset);
 
 let timer = 0;
 let pause = GATHER;
@@ -18,7 +19,7 @@ let fetching = false;
 let again = false;
 
 export function refreshSoon() {
-  if (present && !timer) timer = setTimeout(refresh, pause);
+  if (regions.length && !timer) timer = setTimeout(refresh, pause);
 }
 
 async function refresh() {
@@ -54,9 +55,21 @@ function show(page) {
     // For scripts that draw what the region says.
     document.getElementById(id).dispatchEvent(new CustomEvent("refreshed", { bubbles: true }));
   }
+  lookAgain();
   // What had the focus may be gone; it stays where it was, near enough.
   if (!focused.isConnected) document.getElementById("main").focus({ preventScroll: true });
 }
 
-const seconds = regions.map(({ dataset }) => Number(dataset.region)).filter(Boolean);
-if (seconds.length) setInterval(() => document.hidden || refreshSoon(), Math.min(...seconds) * 1000);
+// A region may want it no longer, once what it shows has come to its end.
+let clock = 0;
+function lookAgain() {
+  clearTimeout(clock);
+  const now = regions.map(({ id }) => document.getElementById(id)?.dataset ?? {});
+  const seconds = Math.min(...now.map(({ region, own }) => Number(region || own) || Infinity));
+  if (seconds === Infinity) return;
+  clock = setTimeout(() => {
+    if (!document.hidden) refreshSoon();
+    lookAgain();
+  }, seconds * 1000);
+}
+lookAgain();
