@@ -27,6 +27,7 @@ from tests.support.web import web_apps
 from async_tasks import queries
 from async_tasks.engine import App
 from async_tasks.ledger import Ledger, Record, StoreConnection
+from async_tasks.queries import history
 
 FIELDS: Final = ("state", "name", "queue", "worker", "submitted_by", "batch_id", "fingerprint", "times")
 HOUR: Final = 3_600_000  # milliseconds
@@ -108,7 +109,7 @@ class Bench:
             number = queries.count(self.app, **filters)
             _print(f"count of {filters or 'all'}: {number}", [self._count(filters) for _ in range(rounds)])
         found = queries.page(self.app, q="no such text")
-        print(f"a text that is nowhere: looks through {found.scanned:,} records in {queries.BUDGET:g} s")
+        print(f"a text that is nowhere: looks through {found.scanned:,} records in {history.BUDGET:g} s")
         return max(slowest, *medians)
 
     def _named(self) -> dict[str, Query]:

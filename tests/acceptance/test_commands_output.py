@@ -77,6 +77,7 @@ def test_the_types_of_errors_are_the_apis():
         errors.Undeliverable: errors.Undeliverable("x", "y"),
         errors.AlreadyFinished: errors.AlreadyFinished("x", "SUCCESS"),
         errors.NotFinished: errors.NotFinished("x", "PENDING"),
+        errors.UnknownQueue: errors.UnknownQueue("x", ["celery_see"]),
     }
     for kind, slug in BY_ERROR:
         error = made.get(kind) or kind("x")

@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 import pytest
 
 from async_tasks.engine import topology
+from async_tasks.ledger import State
 from async_tasks.ledger.connection import PREFIX
 from async_tasks.submission import Entry, submit_batch
 from tests.support.proxy import Proxy
+from tests.support.records import how_many
 from tests.support.waiting import wait_until
 
 MODULES = ("tests.support.tasks",)
@@ -109,7 +111,7 @@ def test_what_a_dead_dispatcher_had_taken_is_another_s_within_five_seconds(app, 
         (doomed,) = dispatchers.start(ASYNC_TASKS_BROKER_URL=url)
         ids = submit_batch(app, entries(tmp_path / "effects", delay=0.5)).ids
         # It has taken them, and waits for a broker that says nothing.
-        wait_until(lambda: app.ledger.count("state:PENDING"), 30, "a dispatcher that takes what is due")
+        wait_until(lambda: how_many(app, State.PENDING), 30, "a dispatcher that takes what is due")
         doomed.kill()
         now = app.ledger.now()
     ((_, taken_until),) = app.ledger.client.zrange(f"{PREFIX}due", -1, -1, withscores=True)
@@ -131,7 +133,7 @@ def test_two_go_on_when_the_third_is_killed_in_the_middle(app, dispatchers, tmp_
     wait_until(lambda: all_published(app), 60, lambda: f"{count_published(app)} published, {count_due(app)} due")
     # What the dead one had published and not noted is there twice, and runs once.
     dispatchers.system.start("worker")
-    wait_until(lambda: app.ledger.count("state:SUCCESS") == COUNT, 60, "all to run")
+    wait_until(lambda: how_many(app, State.SUCCESS) == COUNT, 60, "all to run")
     wait_until(lambda: app.publisher.depths(["celery_see"])["celery_see"] == 0, 30, "copies to be looked at")
     assert {record.attempts for record in app.ledger.get_many(ids).values()} == {1}
     assert Counter(path.read_text().splitlines()) == Counter(f"{word} {n}" for n in range(COUNT) for word in WORDS)

@@ -13,6 +13,7 @@ from async_tasks.submission import submit
 from tests.support import door
 from tests.support.process_tasks import hold
 from tests.support.proxy import Proxy
+from tests.support.records import how_many
 from tests.support.waiting import wait_until
 
 #: Seconds between two signs of life of a connection to the broker; 10 by default.
@@ -105,7 +106,7 @@ def test_a_worker_without_its_broker_goes_on_with_what_it_runs(app, start, broke
     for fault in (cut, silence):
         _, check = work(fault.__name__)
         fault(broker_link)
-        wait_until(lambda: app.ledger.count("state:STARTED") == 0, 40, worker.tail)
+        wait_until(lambda: how_many(app, State.STARTED) == 0, 40, worker.tail)
         mend(broker_link)
         check()
     assert worker.alive

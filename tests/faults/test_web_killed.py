@@ -16,6 +16,7 @@ from async_tasks import queries
 from async_tasks.ledger import State
 from async_tasks.ledger.connection import PREFIX
 from tests.support.proxy import Proxy
+from tests.support.records import how_many
 from tests.support.waiting import wait_until
 
 MODULES = ("tests.support.tasks",)
@@ -78,7 +79,7 @@ class Door:
             proxy.withhold(None)
 
     def count(self):
-        return self.app.ledger.count("all")
+        return how_many(self.app)
 
     def record(self, line):
         newest = queries.page(self.app, limit=10).tasks
@@ -100,7 +101,7 @@ class Door:
         client = self.app.ledger.client
         wait_until(lambda: not client.exists(*left), 60, lambda: f"{queries.page(self.app, limit=5)}")
         assert not [*client.scan_iter(f"{PREFIX}msg:*")]
-        assert self.app.ledger.count("state:SUCCESS") == self.count()
+        assert how_many(self.app, State.SUCCESS) == self.count()
         runs = self.starts()
         assert sum(runs.values()) == self.count(), "a task without a record, or a record without a run"
         assert set(runs.values()) <= {1}, runs

@@ -64,18 +64,17 @@ def test_a_batch_is_accepted_and_runs(client: FlaskClient, workers: System, line
     batch_id, ids = answer.json["batch_id"], answer.json["ids"]
     assert list(answer.json) == ["batch_id", "ids"]
     assert len(set(ids)) == 20
-    link = answer.headers["Location"]
-    assert link == f"{TASKS}?batch_id={batch_id}"
+    assert answer.headers["Location"] == f"/api/v1/batches/{batch_id}"
 
     def ended() -> list[dict[str, Any]] | None:
-        records = client.get(f"{link}&state=SUCCESS").json["tasks"]
+        records = client.get(f"{TASKS}?batch_id={batch_id}&state=SUCCESS").json["tasks"]
         return records if len(records) == 20 else None
 
     records = {record["id"]: record for record in wait_until(ended, 30)}
     assert [records[task_id]["result"] for task_id in ids] == [n + 1 for n in range(20)]
     assert {record["batch_id"] for record in records.values()} == {batch_id}
     other = client.post(f"{TASKS}/add", json={"a": 1, "b": 1}).json["id"]
-    assert other not in [record["id"] for record in client.get(link).json["tasks"]]
+    assert other not in [record["id"] for record in client.get(f"{TASKS}?batch_id={batch_id}").json["tasks"]]
 
 
 def test_entries_have_options_of_their_own(alone: FlaskClient) -> None:

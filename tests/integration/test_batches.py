@@ -39,7 +39,7 @@ def test_a_batch_is_in_the_broker_when_it_is_answered(app):
     # No dispatcher runs here. What a broker of its own has confirmed, the ledger is told of a moment later.
     client = app.ledger.client
     wait_until(lambda: client.zrange(f"{PREFIX}due", 0, -1) == [batch.ids[-1].encode()], 30, "all but one to be out")
-    assert app.publisher.depth("celery_see") == len(entries)
+    assert app.publisher.depths(["celery_see"])["celery_see"] == len(entries)
     assert client.zcard(f"{PREFIX}waiting:celery_see") == len(entries)
     assert [row.id for row in rows(app, batch.batch_id)] == batch.ids
     assert states(app, batch.batch_id) == {"PENDING": len(entries), "SCHEDULED": 1}

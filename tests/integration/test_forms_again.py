@@ -57,7 +57,8 @@ def test_the_catalog_is_searched_in_titles_names_and_help(browser: FlaskClient) 
     assert len(shown(page)) > 8
     assert 'role="search"' in page
     assert shown(browser.get("/?find=reverse_text").text) == ["reverse_text"]
-    assert shown(browser.get("/forms/add?find=EMAIL+send").text) == ["send_email"]
+    assert "send_email" in shown(browser.get("/forms/add?find=EMAIL+send").text)
+    assert "reverse_text" not in shown(browser.get("/forms/add?find=EMAIL+send").text)
     # Of its help, which the list does not show.
     assert shown(browser.get("/?find=grapheme").text) == ["reverse_text"]
     nothing = browser.get("/?find=zzz<b>").text
@@ -77,7 +78,7 @@ def test_code_is_there_without_javascript(browser: FlaskClient) -> None:
     assert re.search('name="user"[^>]* value="Ada"', page)
     assert '<details class="card as-code" id="as-code" open' in page
     # Nothing was submitted.
-    assert browser.get("/api/v1/tasks?name=greet").json == {"tasks": [], "next_cursor": None}
+    assert browser.get("/api/v1/tasks?name=greet").json["tasks"] == []
 
     # What the page's script asks for is the same, as a part.
     part = browser.post("/snippets/greet", data=typed).text

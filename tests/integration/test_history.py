@@ -16,6 +16,7 @@ from async_tasks import queries
 from async_tasks.engine import App
 from async_tasks.engine.bulk import Bulk
 from async_tasks.ledger.record import State
+from async_tasks.queries import history
 from async_tasks.submission import Entry, submit, submit_batch
 from async_tasks.web import history_page, views
 from tests.support.waiting import wait_until
@@ -126,8 +127,8 @@ def test_a_search_says_how_far_it_got(browser: FlaskClient, app: App, monkeypatc
     assert len(rows(page)) == 1
     assert "Searched 4 tasks: there are no more" in page.text
     assert "No task matches" in browser.get("/history?q=straw").text
-    monkeypatch.setattr(queries, "BUDGET", -1)
-    monkeypatch.setattr(queries, "SEARCHED_AT_ONCE", 1)
+    monkeypatch.setattr(history, "BUDGET", -1)
+    monkeypatch.setattr(history, "SEARCHED_AT_ONCE", 1)
     monkeypatch.setattr(history_page, "LIMIT", 1)
     page = browser.get("/history?q=straw")
     assert "Nothing found so far" in page.text

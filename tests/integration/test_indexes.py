@@ -14,6 +14,7 @@ from async_tasks.errors import UnknownRecord
 from async_tasks.ledger import Draft, State
 from async_tasks.ledger.connection import ENTRY
 from async_tasks.ledger.segment import SEGMENT
+from async_tasks.queries import history
 from tests.integration.conftest import outlive_results
 from tests.support.moves import QUEUE, begin_segment, claim, everything, indexes_of, keys_of, submit
 
@@ -92,7 +93,7 @@ def test_the_index_follows_what_changes(ledger):
 def test_a_removed_record_leaves_nothing_and_an_empty_segment_goes(ledger):
     submit(ledger, "a", submitted_by="me", batch_id="b1")
     submit(ledger, "stays")
-    finish(ledger, "a", State.FAILURE, error={"fingerprint": "f1"})
+    finish(ledger, "a", State.FAILURE, error={"type": "x.Y", "message": "", "traceback": None, "fingerprint": "f1"})
     assert len(indexes_of(ledger, 0, 0)) == 7
     ledger.forget("a")
     assert indexes_of(ledger, 0, 0) == set()
@@ -141,6 +142,8 @@ def _comparable(found):
             timeline = [{**entry, "at": 0} for entry in doc["timeline"]]
             parsed = {name: json.loads(doc[name]) for name in ("args", "result", "error") if name in doc}
             found[key] = doc | dict.fromkeys(times, 0) | parsed | {"timeline": timeline}
+        elif key.startswith("batch:"):
+            found[key] = {name: text for name, text in value.items() if name.decode() not in times}
         elif key.startswith("ids:"):
             found[key] = [entry[ENTRY:] for entry in value]
         elif key == "finished":
@@ -224,16 +227,16 @@ def test_a_search_says_how_far_it_got_and_goes_on_there(app, monkeypatch):
     assert whole.searched_until == queries.get(app, everybody[0].id).submitted_at
     assert str(queries.count(app, q=needle)) == "1"
     # Without time it looks at what it reads at once, and no more.
-    monkeypatch.setattr(queries, "BUDGET", 0)
+    monkeypatch.setattr(history, "BUDGET", 0)
     first = queries.page(app, q=needle)
-    assert (first.tasks, first.scanned) == ([], queries.SEARCHED_AT_ONCE)
-    last = everybody[450 - queries.SEARCHED_AT_ONCE]
+    assert (first.tasks, first.scanned) == ([], history.SEARCHED_AT_ONCE)
+    last = everybody[450 - history.SEARCHED_AT_ONCE]
     assert first.searched_until == queries.get(app, last.id).submitted_at
     second = queries.page(app, q=needle, cursor=first.next_cursor)
     third = queries.page(app, q=needle, cursor=second.next_cursor)
     assert [record.id for record in second.tasks + third.tasks] == [everybody[20].id]
     assert third.next_cursor is None
-    monkeypatch.setattr(queries, "COUNTED_AT_ONCE", 100)
+    monkeypatch.setattr(history, "COUNTED_AT_ONCE", 100)
     assert str(queries.count(app, q="fox")) == "at least 100"
     # Filters leave less to look through.
     narrow = queries.page(app, q="fox", worker=WORKERS[0], state=State.FAILURE)

@@ -7,14 +7,14 @@ import itertools
 import pytest
 
 from async_tasks.errors import AlreadyFinished, StoreUnavailable, UnknownRecord
-from async_tasks.ledger import MOVES, Draft, Ledger, State, StoreConnection
+from async_tasks.ledger import MOVES, Draft, Ledger, State, StoreConnection, fingerprint
 from async_tasks.ledger.connection import PREFIX, TIMELINE_CAP
 from tests.support.moves import ENVELOPE, QUEUE, claim, keys_of, submit
 from tests.support.waiting import wait_until
 
 #: The indexes of every submission of these tests.
 INDEXED = {"idx:name:reverse_text", f"idx:queue:{QUEUE}"}
-REVOKED = "celery.exceptions.TaskRevokedError"
+REVOKED = fingerprint("celery.exceptions.TaskRevokedError", "reverse_text")
 
 
 def take(ledger, *, worker_lease=0.0, max_losses=5):

@@ -298,7 +298,7 @@ def test_the_badge_counts_what_finished_since_the_list_was_looked_at(flask: Flas
 def test_the_header_leads_to_what_there_is(make: Callable[..., Flask]) -> None:
     def links(host: str, **settings: Any) -> dict[str, str]:
         page = make(allowed_hosts="tasks.example", **settings).test_client().get("/", base_url=f"http://{host}").text
-        nav = re.search(r'<nav aria-label="Site">(.*?)</nav>', page, re.DOTALL)
+        nav = re.search(r'<nav id="places" popover aria-label="Site">(.*?)</nav>', page, re.DOTALL)
         assert nav
         return {words: address for address, words in re.findall(r'<a href="([^"]+)"[^>]*>([^<]+)</a>', nav[1])}
 

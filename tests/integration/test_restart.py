@@ -6,6 +6,7 @@ from collections import Counter
 
 from async_tasks import submission
 from async_tasks.ledger import State
+from tests.support.records import how_many
 from tests.support.waiting import wait_until
 
 COUNT = 1000
@@ -16,7 +17,7 @@ def test_nothing_is_lost_when_everything_is_killed_at_once(app, workers, profile
     ids = [
         submission.submit(app, "append", {"path": str(path), "line": str(n), "seconds": 0.005}).id for n in range(COUNT)
     ]
-    wait_until(lambda: app.ledger.count("state:SUCCESS") > COUNT // 20, 30)
+    wait_until(lambda: how_many(app, State.SUCCESS) > COUNT // 20, 30)
 
     workers.end()
     profile.store.kill()
@@ -25,14 +26,14 @@ def test_nothing_is_lost_when_everything_is_killed_at_once(app, workers, profile
     profile.store.start()
     if profile.broker is not profile.store:
         profile.broker.start()
-    before = app.ledger.count("state:SUCCESS")
+    before = how_many(app, State.SUCCESS)
     assert before < COUNT, "the kill came too late to show anything"
 
     workers.start("worker")
     wait_until(
-        lambda: app.ledger.count("state:SUCCESS") == COUNT,
+        lambda: how_many(app, State.SUCCESS) == COUNT,
         90,
-        lambda: str({state: app.ledger.count(f"state:{state}") for state in State}),
+        lambda: str({state: how_many(app, state) for state in State}),
     )
     assert {record.state for record in app.ledger.get_many(ids).values()} == {State.SUCCESS}
     ends = Counter(line.removeprefix("end ") for line in path.read_text().splitlines() if line.startswith("end "))

@@ -16,8 +16,8 @@ from async_tasks.errors import (
     UnknownRecord,
 )
 from async_tasks.ledger import State
-from async_tasks.ledger.connection import PREFIX
 from async_tasks.submission import Entry, cancel, replay, submit, submit_batch
+from tests.support.moves import everything
 from tests.support.waiting import wait_until
 
 
@@ -77,8 +77,7 @@ def test_a_key_lives_as_long_as_its_record(app):
     cancel(app, second.id)
     app.ledger.forget(second.id)
     # Nothing is left but what tells late messages apart, what readers of changes may still ask for, and a number.
-    left = {key.decode().removeprefix(PREFIX) for key in app.ledger.client.keys(f"{PREFIX}*")}
-    assert left == {f"gone:{first.id}", f"gone:{second.id}", "changes", "numbers"}
+    assert everything(app.ledger).keys() == {f"gone:{first.id}", f"gone:{second.id}", "changes", "numbers"}
 
 
 def test_records_are_found_by_who_submitted_them_and_by_batch(app):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from async_tasks.ledger import Draft, Envelope, Ledger, Sending, Submitted
 from async_tasks.ledger.connection import ENTRY, PREFIX
@@ -69,13 +69,17 @@ def _numbers_of(ledger: Ledger, task_id: str) -> Iterator[tuple[int, int]]:
                 yield int(key.decode().rpartition(":")[2]), at
 
 
+#: What is counted of all records together, and not of one.
+COUNTED: Final = ("measured:", "failure:", "failures")
+
+
 def begin_segment(ledger: Ledger, segment: int, size: int) -> None:
     """Let the next record be the first of that segment, as if those before were full."""
     ledger.client.set(f"{PREFIX}numbers", segment * size)
 
 
 def everything(ledger: Ledger) -> dict[str, Any]:
-    """What the store holds, by key; of a record's document, see :meth:`Ledger.get`."""
+    """What the store holds, by key, but for ``COUNTED``; of a record's document, see :meth:`Ledger.get`."""
     client: Any = ledger.client
     read = {
         b"string": client.get,
@@ -85,4 +89,5 @@ def everything(ledger: Ledger) -> dict[str, Any]:
         b"hash": client.hgetall,
         b"stream": client.xlen,
     }
-    return {key.decode().removeprefix(PREFIX): read[client.type(key)](key) for key in client.scan_iter()}
+    names = {key: key.decode().removeprefix(PREFIX) for key in client.scan_iter(f"{PREFIX}*")}
+    return {name: read[client.type(key)](key) for key, name in names.items() if not name.startswith(COUNTED)}

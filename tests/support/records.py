@@ -15,6 +15,11 @@ def finished(app: App, record: Record, timeout: float = 20) -> Record:
     return done
 
 
+def how_many(app: App, state: State | None = None) -> int:
+    """Records in that state, or all."""
+    return queries.count(app, state=state).number
+
+
 def events(record: Record) -> list[str]:
     """The names of what happened to it."""
     return [entry["event"] for entry in record.timeline]

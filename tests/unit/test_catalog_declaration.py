@@ -52,6 +52,7 @@ class Arbitrary:
 @pytest.fixture(autouse=True)
 def _own_catalog() -> Iterator[None]:
     taken = catalog.snapshot()
+    catalog.restore({})  # other tests' modules are loaded too, and take names
     yield
     catalog.restore(taken)
 

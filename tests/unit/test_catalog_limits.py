@@ -12,6 +12,7 @@ from async_tasks.errors import DeclarationError
 @pytest.fixture(autouse=True)
 def _own_catalog():
     taken = catalog.snapshot()
+    catalog.restore({})  # other tests' modules are loaded too, and take names
     yield
     catalog.restore(taken)
 
@@ -43,10 +44,10 @@ def test_what_is_no_number_of_tasks(concurrency):
 
 def test_a_declared_limit_is_what_the_ledger_holds_and_words_for_people():
     @task(rate_limit="10/m", concurrency=3)
-    def limited() -> None: ...
+    def held_back() -> None: ...
 
-    assert limited.spec.options.limit() == {"rate_limit": "10/m", "every": 6000, "concurrency": 3}
-    assert limits.words(limited.spec.options.limit()) == "10/m, 3 at a time"
+    assert held_back.spec.options.limit() == {"rate_limit": "10/m", "every": 6000, "concurrency": 3}
+    assert limits.words(held_back.spec.options.limit()) == "10/m, 3 at a time"
     assert limits.words({}) == "no limit"
 
     @task

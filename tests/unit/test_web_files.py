@@ -25,7 +25,7 @@ class Person(BaseModel):
     age: int | None = None
 
 
-def order(
+def parcel(
     text: str,
     times: Annotated[int, Field(ge=1, le=9)] = 3,
     price: float = 1.5,
@@ -49,7 +49,7 @@ def app():
 
 @pytest.fixture
 def contents(app):
-    def contents(raw: bytes | str, filename: str = "rows.csv", function: Any = order) -> Contents:
+    def contents(raw: bytes | str, filename: str = "rows.csv", function: Any = parcel) -> Contents:
         data = raw.encode() if isinstance(raw, str) else raw
         return read(app, spec_of(function), form_of(function), data, filename)
 
@@ -234,7 +234,7 @@ def test_a_task_without_parameters_takes_objects(rows, wrong):
 
 
 def test_columns_are_described():
-    found = {each.name: each for each in described(form_of(order))}
+    found = {each.name: each for each in described(form_of(parcel))}
     assert list(found)[:3] == ["text", "times", "price"]
     assert {"person.name", "person.age"} <= set(found)
     assert (found["text"].required, found["person.name"].required) == (True, False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -135,6 +135,23 @@ class StoreConnection:
         """
         script = self._script(name)
         return self.call(lambda: script(keys=[PREFIX], args=args))
+
+    def scripts(self, name: str, calls: Iterable[Sequence[Any]]) -> list[Any]:
+        """Run one of ``scripts/*.lua`` once for each list of arguments, in one round trip; not one transaction.
+
+        Raises:
+            StoreUnavailable: if the store did not answer within the patience; some may have run.
+        """
+        script = self._script(name)
+
+        def run() -> list[Any]:
+            with self.client.pipeline(transaction=False) as pipe:
+                for args in calls:
+                    script(keys=[PREFIX], args=args, client=pipe)
+                answers: list[Any] = pipe.execute()
+            return answers
+
+        return self.call(run)
 
     def _script(self, name: str) -> Any:
         script = self._scripts.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, cast
@@ -86,6 +86,11 @@ class Ledger(Reader):
             push: the message as the broker keeps it, if this store is the broker: then it is published, too.
         """
         return _submitted(self.connection.script("submit", *sending.arguments(grace, push)))
+
+    def submit_many(self, sendings: Sequence[Sending]) -> list[Submitted]:
+        """Record submissions in one round trip, in order; a dispatcher publishes them."""
+        calls = [sending.arguments(None) for sending in sendings]
+        return [_submitted(answer) for answer in self.connection.scripts("submit", calls)]
 
     def published(self, confirmed: Iterable[tuple[str, Envelope]]) -> None:
         """Note that the broker has these messages, by the ids of their records."""

@@ -14,6 +14,7 @@ from async_tasks.errors import InvalidOption
 from async_tasks.ledger import Limited
 from async_tasks.ledger.record import rfc3339
 from async_tasks.web import auth, inputs
+from async_tasks.web.problems import Refused
 
 if TYPE_CHECKING:
     from async_tasks.engine import App
@@ -63,7 +64,9 @@ def list_limits() -> dict[str, Any]:
 def put_limit(name: str) -> dict[str, Any]:
     """Limit a task in place of what it declares, for programs."""
     inputs.parameters()
-    given = inputs.arguments(_app().settings.max_payload_bytes)
+    given = inputs.arguments_if_any(_app().settings.max_payload_bytes)
+    if given is None:  # which is not to take every limit away
+        raise Refused("invalid-json", "The body must be a JSON object: rate_limit and concurrency, or {} for no limit.")
     for member in given:
         if member not in MEMBERS:
             raise InvalidOption(member, f"is no member; there are: {', '.join(MEMBERS)}")

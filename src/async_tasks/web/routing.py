@@ -40,7 +40,7 @@ class AnyText(BaseConverter):
     """One id or name. Slashes may come unencoded too, where no longer route claims them, by whatever method."""
 
     part_isolating = False
-    regex = "[^/].*?(?<!/events)(?<!/replay)(?<!/results)(?<!/logs)"
+    regex = "(?s:[^/].*?)(?<!/events)(?<!/replay)(?<!/results)(?<!/logs)"
     weight = 200
 
     def to_python(self, value: str) -> str:

@@ -167,7 +167,8 @@ local function enter(r, state, event, fields)
     if r.expires_at then redis.call('ZREM', P .. 'expiring', r.id) end
     if not r.unique_for then release_unique(r) end
     redis.call('ZADD', P .. 'finished', NOW, r.id)
-    if r.error then change(r, 'failure', cjson.decode(r.error).fingerprint) end
+    local error = error_of(r)
+    if error then change(r, 'failure', error.fingerprint) end
     -- Clients that wait by AsyncResult.get() listen on the channel of Celery's Redis backend.
     redis.call('PUBLISH', P .. 'celery-task-meta-' .. r.id, r.id)
   end

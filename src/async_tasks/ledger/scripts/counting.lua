@@ -41,10 +41,16 @@ local function forget_group(fingerprint)
   redis.call('DEL', P .. 'failure:' .. fingerprint)
 end
 
+-- The error of a record, if it can be read and has a fingerprint.
+local function error_of(r)
+  local read, error = pcall(cjson.decode, r.error or '')
+  if read and type(error) == 'table' and type(error.fingerprint) == 'string' then return error end
+end
+
 -- Failures of one type that arose in one place are a group.
 local function group(r)
-  local read, error = pcall(cjson.decode, r.error)
-  if not read or type(error.fingerprint) ~= 'string' then return end
+  local error = error_of(r)
+  if not error then return end
   local fingerprint, traceback = error.fingerprint, error.traceback
   local where = ''
   if type(traceback) == 'string' then

@@ -8,9 +8,9 @@
 --
 -- What is asked for is then a matter of a few kilobytes for each condition and segment, however they are combined.
 local FEW = 512 -- as many whole numbers as the store keeps in a set without a table
-local MANY_VALUES = { submitted_by = true, batch_id = true, failure = true }
+local MANY_VALUES = { submitted_by = true, batch_id = true, failure = true, root_id = true, group_id = true }
 -- Every indexed field but the state, which moves with the record.
-local INDEXED = { 'name', 'queue', 'worker', 'submitted_by', 'batch_id', 'failure' }
+local INDEXED = { 'name', 'queue', 'worker', 'submitted_by', 'batch_id', 'failure', 'root_id', 'group_id' }
 local STATES = {}
 for state in pairs(LEGAL) do STATES[#STATES + 1] = state end
 
@@ -53,6 +53,11 @@ local function unmark(r, field)
   if redis.call('BITPOS', key, 1) < 0 then redis.call('DEL', key) end
 end
 
+-- A task of its own, which most are, pays nothing for having no relatives.
+local function is_indexed(r, field)
+  return r[field] and not (field == 'root_id' and r.root_id == r.id)
+end
+
 local function change(r, field, value)
   if r[field] == value then return end
   if r[field] then unmark(r, field) end
@@ -63,7 +68,7 @@ end
 local function index(r)
   give_number(r)
   for _, field in ipairs(INDEXED) do
-    if r[field] then mark(r, field) end
+    if is_indexed(r, field) then mark(r, field) end
   end
 end
 
@@ -78,7 +83,7 @@ end
 local function forget(r)
   local segment, at = segment_of(r.n), r.n % SEGMENT
   for _, field in ipairs(INDEXED) do
-    if r[field] then unmark(r, field) end
+    if is_indexed(r, field) then unmark(r, field) end
   end
   redis.call('SETBIT', index_key(segment, 'state', r.state), at, 0)
   redis.call('LSET', P .. 'ids:' .. segment, at, struct.pack('>I' .. ENTRY, r.submitted_at))
