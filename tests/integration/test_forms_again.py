@@ -89,7 +89,7 @@ def test_code_is_there_without_javascript(browser: FlaskClient) -> None:
     assert "would be refused" in unfit
     assert code(unfit, "command") == """async-tasks submit add 'a="x"' b=2"""
     assert browser.post("/snippets/greet", data={"user": "Ada"}).status_code == 403
-    assert browser.post("/snippets/nothing", data=typed).status_code == 404
+    assert browser.post("/snippets/no.such", data=typed).status_code == 404
 
 
 def recents(page: str) -> list[tuple[str, str]]:

@@ -133,5 +133,5 @@ def test_the_columns_are_told(browser):
     assert template.data.decode() == "\ufeffpath,line,seconds\r\n"
     assert template.headers["Content-Disposition"] == "attachment; filename=append.csv"
     assert 'href="/forms/add/file"' in browser.get("/forms/add").text
-    for path in ("/forms/nothing/file", "/forms/nothing/template.csv", "/forms/nothing/file/x"):
+    for path in ("/forms/no.such/file", "/forms/no.such/template.csv", "/forms/no.such/file/x"):
         assert browser.get(path).status_code == 404
